@@ -1,0 +1,190 @@
+/**
+ * What an arbiter's core remembers. One plain object, changed in place by `stepArbiter` and by
+ * nothing else; the status page and the metrics read it.
+ *
+ * What must survive a crash is in `row` and `settings` alone, as the store has it: everything else
+ * can be learned again from reports and from waiting.
+ */
+import type { CommandAnswer, ConfigurationVersion, OperatorCommand } from "./arbiter-io.ts";
+import type { Report } from "./messages.ts";
+import type {
+  ArbiterSpec,
+  ClusterModel,
+  DaemonSpec,
+  EventDraft,
+  LeadershipRecord,
+  ServiceRow,
+  ServiceSpec,
+  Settings,
+} from "./model.ts";
+
+export type ServicePhase = "vacant" | "activating" | "held" | "suspect" | "fencing" | "handing-over";
+
+/** One daemon as this arbiter sees it. */
+export interface DaemonView {
+  spec: DaemonSpec;
+  /** Left the configuration, but still holds something. */
+  removed: boolean;
+  /** Newest report accepted; null: it has never answered this arbiter. */
+  report: Report | null;
+  reportedAtMs: number;
+  /** Newest nonce received, and when: `received(n) >= issued(n)`. */
+  nonce: string | null;
+  nonceReceivedAtMs: number;
+  /** Failed checks in a row, as counted; 0: it answers. */
+  failedChecks: number;
+  lastFailure: string | null;
+  /** A check is on its way since then; null: none. */
+  inFlightSinceMs: number | null;
+  /** Something to say was put off until the check in flight is over. */
+  sendAgain: boolean;
+  nextCheckAtMs: number;
+  lastCheckSentAtMs: number;
+  roundTripMs: number | null;
+  /** Healthy, answering and waiting or active since then; null: not. */
+  healthySinceMs: number | null;
+  unhealthyReports: number;
+  /** Unplanned losses, as instants, within `failure_timeout`. */
+  lossesAtMs: number[];
+  /** No new activation before then (after a failed one). */
+  backOffUntilMs: number;
+  backOffMs: number;
+  /** Live promises it gave, on this arbiter's clock: service to { epoch, untilMs (Infinity: no end) }. */
+  promisesUntilMs: Record<string, { epoch: number; holder: string; untilMs: number }>;
+  refusesExpiryUntilMs: number;
+}
+
+/** One service as the leader sees it. */
+export interface ServiceView {
+  /** The specification in force; the last one if the service left the configuration. */
+  spec: ServiceSpec;
+  removed: boolean;
+  phase: ServicePhase;
+  /** As the store has it, as far as this arbiter knows for sure. */
+  row: ServiceRow;
+  /** On this arbiter's clock: when the epoch's commit was known, or when the lead was taken. */
+  committedAtMs: number;
+  phaseSinceMs: number;
+  phaseSinceWallMs: number;
+  /**
+   * When every lease that may be outstanding at epochs above `cleared` has ended for sure. A
+   * running maximum, which nothing but `cleared` lowers (I1).
+   */
+  boundMs: number;
+  /** A report has shown `row.epoch` active: proof about it may then raise `cleared`. */
+  shownActive: boolean;
+  /** Candidate sets version that the holder says it has taken. */
+  acknowledgedSet: number;
+  /** fencing: the holder may keep it if it answers in good order ("silent"), or not ("unwanted"). */
+  fencing: "silent" | "unwanted" | null;
+  /** handing-over and activating: whom it is for; null: whoever ranks first. */
+  target: string | null;
+  /** Why the present move was begun; shown to people. */
+  moveReason: string | null;
+  drainDeadlineMs: number;
+  activationDeadlineMs: number;
+  /** A commit that changes holder, epoch or cleared is under way: neither renewed nor set back. */
+  pendingCommit: number | null;
+  /** A commit of candidates or `leaseMax` alone: renewals go on with what was committed before. */
+  pendingSideCommit: number | null;
+  /** What the last rows' evidence was, newest last; at most `HISTORY` of them. */
+  history: TransitionRecord[];
+  /** For the measured gap: when the last holder was last known active, and why it stopped. */
+  lostAtMs: number | null;
+  lastGapMs: number | null;
+}
+
+export interface TransitionRecord {
+  readonly atMs: number;
+  readonly atWallMs: number;
+  readonly row: number;
+  readonly from: ServicePhase;
+  readonly to: ServicePhase;
+  readonly because: string;
+  readonly epoch: number;
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+export type LeadershipMode =
+  /** Nothing known yet. */
+  | "starting"
+  /** Watches the record; another leads, or it waits for the time-to-live to pass. */
+  | "standing-by"
+  | "campaigning"
+  /** Won; waits for `load`. */
+  | "loading"
+  | "leading"
+  | "releasing"
+  | "released";
+
+export interface LeadershipView {
+  mode: LeadershipMode;
+  record: LeadershipRecord | null;
+  /** When this very beat was first seen, on this arbiter's clock. */
+  beatSeenAtMs: number;
+  /** Own leadership is valid before then: time-to-live / (1 + drift) after the last good beat *began*. */
+  validUntilMs: number;
+  /** A call to the store is on its way. */
+  calling: boolean;
+  storeDownSinceMs: number | null;
+  storeProblem: string | null;
+}
+
+/** A commit sent to the store, kept until it is answered. */
+export interface PendingCommit {
+  readonly commitId: number;
+  readonly sentAtMs: number;
+  readonly services: readonly string[];
+  readonly rows: Readonly<Record<string, ServiceRow>>;
+  readonly settings: Settings | null;
+  readonly configuration: {
+    readonly model: ClusterModel;
+    readonly version: ConfigurationVersion;
+    readonly plan: readonly string[];
+  } | null;
+  /** Commands answered when it is committed, with the text of the answer. */
+  readonly commands: readonly { readonly id: string; readonly text: string }[];
+}
+
+export interface ArbiterOptions {
+  readonly name: string;
+  readonly url: string;
+  /** One start of this arbiter, random. */
+  readonly instance: string;
+  /** Used as the cluster's id if the store is empty, random. */
+  readonly freshClusterId: string;
+  readonly model: ClusterModel;
+  readonly configuration: ConfigurationVersion;
+  /** Goes first on an empty store, if it is this one (`ARBITER_PRIMARY`); null: no preference. */
+  readonly primary: string | null;
+}
+
+export interface ArbiterState {
+  readonly options: ArbiterOptions;
+  readonly self: ArbiterSpec;
+  model: ClusterModel;
+  configuration: ConfigurationVersion;
+  /** The last edit that was refused, until a good one comes. */
+  refusedEdit: { readonly atWallMs: number; readonly errors: readonly string[] } | null;
+  clusterId: string;
+  term: number;
+  /** Of the last assignment sent in this term. */
+  seq: number;
+  mapVersion: number;
+  leadership: LeadershipView;
+  settings: Settings;
+  daemons: Map<string, DaemonView>;
+  services: Map<string, ServiceView>;
+  /** Services each daemon is the committed holder of; derived, kept for the hot path. */
+  holdings: Map<string, Set<string>>;
+  nextCommitId: number;
+  commits: Map<number, PendingCommit>;
+  /** An operator's command that waits for its commit: id to answer. */
+  lastAnswer: CommandAnswer | null;
+  lastStallEndMs: number;
+  lastStallLateMs: number;
+  /** Commands put off until this arbiter leads. */
+  deferred: readonly { readonly id: string; readonly by: string; readonly command: OperatorCommand }[];
+  /** Events noted before this arbiter leads. */
+  notes: EventDraft[];
+}

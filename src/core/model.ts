@@ -1,0 +1,249 @@
+/**
+ * The vocabulary: what the configuration means once it is read (the cluster model), what the
+ * store keeps, and what stands in an event of the log.
+ *
+ * Plain data only, so that every value can be logged, replayed and sent. Durations and instants
+ * are milliseconds and say so in their names. `…Ms` instants are of the process's own monotonic
+ * clock; `…WallMs` are wall-clock milliseconds since 1970 and are for people's eyes alone: no
+ * decision compares them.
+ */
+
+export type Role = "master" | "spare";
+export type Failback = "auto" | "manual" | "never";
+export type OnArbiterLoss = "failsafe" | "demote" | "hold";
+
+/** Where something stands in the files: shown in errors and in `arbiter config show`. */
+export interface Origin {
+  /** Path as it was given, relative to the configuration folder. */
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+}
+
+/** One daemon of the configuration, every default filled in. */
+export interface DaemonSpec {
+  readonly name: string;
+  readonly type: string;
+  readonly role: Role;
+  /** As written: IPv4, IPv6 or a host name. Looked up at each new connection. */
+  readonly address: string;
+  readonly port: number;
+  /** `http://address:port`, or `https://` with `use_ssl`. IPv6 in brackets. */
+  readonly url: string;
+  readonly realm: string;
+  readonly manageSubRealms: boolean;
+  /** Masters that share a service name it; null: a service of the master's own name. */
+  readonly service: string | null;
+  /** A spare for these services alone; null: for all of its type and realm. */
+  readonly spareFor: readonly string[] | null;
+  readonly priority: number;
+  /** Services it may hold at once. */
+  readonly capacity: number;
+  readonly checkIntervalMs: number;
+  readonly timeoutMs: number;
+  readonly maxCheckAttempts: number;
+  readonly leaseMs: number;
+  readonly failback: Failback;
+  readonly failbackDelayMs: number;
+  readonly failbackDelayMaxMs: number;
+  readonly failbackWindow: string | null;
+  readonly failureTimeoutMs: number;
+  readonly onArbiterLoss: OnArbiterLoss;
+  readonly activationTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly drainMarginMs: number;
+  readonly killGraceMs: number;
+  readonly proofByRefusal: boolean;
+  readonly useSsl: boolean;
+  readonly hardSslNameCheck: boolean;
+  /** The keys of a launched command; null on a library daemon. */
+  readonly launch: LaunchSpec | null;
+  /** Custom keys (`_…`) and keys kept from other tools: passed on to the daemon as they stand. */
+  readonly passed: Readonly<Record<string, string>>;
+  readonly origin: Origin | null;
+}
+
+/** How `arbiter daemon` runs a program; see the launcher. */
+export interface LaunchSpec {
+  /** Program and arguments, run without a shell. Empty where only the command line gives it. */
+  readonly command: readonly string[];
+  readonly cwd: string | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: string | null;
+  /** A signal's name, `SIGTERM` for example. */
+  readonly stopSignal: string;
+  readonly stopTimeoutMs: number;
+  readonly healthUrl: string | null;
+  readonly healthCommand: readonly string[] | null;
+  /** `host:port` */
+  readonly healthTcp: string | null;
+  readonly startTimeoutMs: number;
+  readonly restartAttempts: number;
+  readonly restartDelayMs: number;
+  readonly preStart: readonly string[] | null;
+  readonly postStart: readonly string[] | null;
+  readonly preStop: readonly string[] | null;
+  readonly postStop: readonly string[] | null;
+  readonly hookTimeoutMs: number;
+  readonly watchdog: string | null;
+  readonly logLevel: string;
+}
+
+/** One arbiter of the configuration. */
+export interface ArbiterSpec {
+  readonly name: string;
+  readonly type: "arbiter";
+  readonly role: Role;
+  readonly address: string;
+  readonly port: number;
+  readonly url: string;
+  readonly realm: string;
+  readonly electable: boolean;
+  readonly passed: Readonly<Record<string, string>>;
+  /** null: nobody wrote it; the implied `arbiter-master` on 127.0.0.1:7770. */
+  readonly origin: Origin | null;
+}
+
+/** What must run exactly once. Its settings are those of its first master. */
+export interface ServiceSpec {
+  readonly name: string;
+  readonly type: string;
+  readonly realm: string;
+  /** By `priority`, then by name. The first one's settings are the service's. */
+  readonly masters: readonly string[];
+  /** Masters first, then the spares that may hold it. */
+  readonly candidates: readonly string[];
+  readonly leaseMs: number;
+  readonly checkIntervalMs: number;
+  readonly maxCheckAttempts: number;
+  readonly failback: Failback;
+  readonly failbackDelayMs: number;
+  readonly failbackDelayMaxMs: number;
+  readonly failureTimeoutMs: number;
+  readonly activationTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  /** Sent with the assignment: what a daemon without its own files needs to know. */
+  readonly config: Readonly<Record<string, string>>;
+}
+
+export interface RealmSpec {
+  readonly name: string;
+  /** Names of the realms right below it. */
+  readonly members: readonly string[];
+  readonly isDefault: boolean;
+  readonly origin: Origin | null;
+}
+
+/** The whole configuration as the arbiter needs it. Made by `src/config`, never changed. */
+export interface ClusterModel {
+  readonly name: string;
+  readonly arbiterLeaseMs: number;
+  /** 0.01 is 1 %: by how much two clocks' rates may differ. */
+  readonly clockDrift: number;
+  readonly arbiters: readonly ArbiterSpec[];
+  readonly daemons: readonly DaemonSpec[];
+  readonly services: readonly ServiceSpec[];
+  readonly realms: readonly RealmSpec[];
+}
+
+/** `clock_slack`: the grain of `os.uptime()` (10 ms) at both ends of a measurement. */
+export const CLOCK_SLACK_MS = 20;
+
+/** A daemon that may hold a service, as the holder has to know it to ask for its promise. */
+export interface Candidate {
+  readonly name: string;
+  readonly stateId: string;
+  readonly url: string;
+}
+
+/** The candidates of a service, agreed with its holder under a rising version. */
+export interface CandidateSet {
+  readonly version: number;
+  readonly list: readonly Candidate[];
+}
+
+/** What the store keeps of a service. Rows are never deleted, so that no epoch is used twice. */
+export interface ServiceRow {
+  readonly service: string;
+  /** The daemon that `epoch` was committed for; kept when it is over. Null before epoch 1. */
+  readonly holder: string | null;
+  readonly stateId: string | null;
+  readonly bootId: string | null;
+  readonly epoch: number;
+  /** Every epoch up to this one is over for good. -1: not even epoch 0 (an unknown past) is. */
+  readonly cleared: number;
+  /** Longest lease that may be outstanding. */
+  readonly leaseMaxMs: number;
+  readonly candidates: CandidateSet;
+  /**
+   * Sets of epochs above `cleared` that a holder may still be asking: the last one acknowledged
+   * and all since. Eligible on expiry is who stands in each of them.
+   */
+  readonly pastSets: readonly { readonly epoch: number; readonly set: CandidateSet }[];
+  /** When this holder got it, for people. */
+  readonly sinceWallMs: number;
+}
+
+/** Operator's wishes that outlive a restart. */
+export interface Settings {
+  /** Key: a service's name, or `*` for all. */
+  readonly pauses: Readonly<Record<string, Pause>>;
+  /** Key: a daemon's name. */
+  readonly maintenance: Readonly<Record<string, Maintenance>>;
+  /** Moves that an operator asked for and that have not ended. Key: a service's name. */
+  readonly moves: Readonly<Record<string, WantedMove>>;
+}
+export interface WantedMove {
+  readonly verb: "switchover" | "failover" | "failback";
+  /** null: whoever ranks first. */
+  readonly to: string | null;
+  readonly by: string;
+  readonly requestedWallMs: number;
+}
+export interface Pause {
+  readonly by: string;
+  readonly reason: string;
+  /** null: until resumed. */
+  readonly untilWallMs: number | null;
+}
+export interface Maintenance {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** The leadership record, one in each store. */
+export interface LeadershipRecord {
+  readonly clusterId: string;
+  readonly term: number;
+  readonly leader: string;
+  /** One start of an arbiter: no start resumes another's term. */
+  readonly instance: string;
+  readonly url: string;
+  /** Rises with every sign of life. */
+  readonly beat: number;
+  /** The leader stopped in good order, after its last assignment. */
+  readonly released: boolean;
+  readonly ttlMs: number;
+  /** Arbiters that may campaign, by instance. */
+  readonly electable: readonly { readonly name: string; readonly instance: string; readonly url: string }[];
+}
+
+/** An event before the store has numbered it. `type` is a public, greppable name. */
+export interface EventDraft {
+  readonly type: string;
+  readonly atWallMs: number;
+  readonly service?: string;
+  readonly daemon?: string;
+  readonly epoch?: number;
+  readonly term?: number;
+  /** One sentence for people. */
+  readonly text: string;
+  /** Row of the service table that made it. */
+  readonly row?: number;
+  readonly evidence?: Readonly<Record<string, unknown>>;
+}
+
+/** An event of the log: numbers are consecutive (I5). */
+export interface LoggedEvent extends EventDraft {
+  readonly seq: number;
+}
