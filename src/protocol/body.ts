@@ -1,0 +1,78 @@
+/**
+ * Reads a request's body: bounded, of the media type it should be, valid UTF-8, valid JSON.
+ *
+ * A body that is too large is refused as soon as that is known, by its announced length if it has
+ * one; the connection is then closed, since what follows can't be told from the next request.
+ * How long a client may take is the server's `requestTimeout`, not decided here.
+ */
+import type { IncomingMessage } from "node:http";
+import { problem } from "./problem.ts";
+import type { Problem } from "./problem.ts";
+
+export type BodyRead =
+  | { readonly ok: true; readonly value: unknown }
+  | {
+      readonly ok: false;
+      readonly problem: Problem;
+      /** The rest of the body was not read: answer with `connection: close`. */
+      readonly close: boolean;
+    };
+
+const code = "ERR_ARB_BODY";
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Reads and parses a JSON body. An empty body is `undefined` where `mayBeEmpty` says so. */
+export async function readJson(
+  request: IncomingMessage,
+  limitBytes: number,
+  mayBeEmpty = false,
+): Promise<BodyRead> {
+  const announced = Number(request.headers["content-length"] ?? "0");
+  if (announced > limitBytes) return tooLarge(limitBytes);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > limitBytes) return tooLarge(limitBytes);
+      chunks.push(chunk);
+    }
+  } catch {
+    return refused(400, "Bad Request", "The body ended before it was complete.", true);
+  }
+  if (length === 0 && mayBeEmpty) return { ok: true, value: undefined };
+  if (!isJson(request.headers["content-type"])) {
+    return refused(415, "Unsupported Media Type", "Send the body as `content-type: application/json`.");
+  }
+  const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+  return decodeJson(bytes ?? Buffer.alloc(0));
+}
+
+/** Bytes to a JSON value. */
+export function decodeJson(bytes: Uint8Array): BodyRead {
+  try {
+    return { ok: true, value: JSON.parse(decoder.decode(bytes)) };
+  } catch (error) {
+    const why = error instanceof SyntaxError ? "" : " (it isn't valid UTF-8)";
+    return refused(400, "Bad Request", `The body is not valid JSON${why}.`);
+  }
+}
+
+function isJson(contentType: string | undefined): boolean {
+  if (contentType === undefined) return false;
+  const [type = "", ...parameters] = contentType.toLowerCase().split(";");
+  if (type.trim() !== "application/json") return false;
+  // Only one encoding exists for JSON; `charset=latin1` would be misread.
+  return parameters.every((parameter) => {
+    const [key = "", value = ""] = parameter.split("=");
+    return key.trim() !== "charset" || value.trim().replaceAll('"', "") === "utf-8";
+  });
+}
+
+function tooLarge(limitBytes: number): BodyRead {
+  return refused(413, "Content Too Large", `The body may have ${limitBytes} bytes at most.`, true);
+}
+
+function refused(status: number, title: string, detail: string, close = false): BodyRead {
+  return { ok: false, problem: problem(status, title, detail, { code }), close };
+}

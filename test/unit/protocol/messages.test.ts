@@ -1,0 +1,193 @@
+/**
+ * The guards let every well-formed message through unchanged, refuse the rest with the member's
+ * name, and never throw: whatever a stranger sends is a value to them.
+ */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../../../src/core/messages.ts";
+import {
+  parseAssignment,
+  parsePromiseAnswer,
+  parsePromiseRequest,
+  parseReport,
+} from "../../../src/protocol/messages.ts";
+
+const assignment: Assignment = {
+  protocol: 1,
+  clusterId: "c-1",
+  to: "scheduler-master",
+  leader: { name: "arbiter-master", url: "http://127.0.0.1:7770" },
+  arbiters: [{ name: "arbiter-master", url: "http://127.0.0.1:7770" }],
+  term: 3,
+  seq: 12,
+  mapVersion: 9,
+  clockDrift: 0.01,
+  nonce: "b-1.1234.tag",
+  services: [
+    {
+      service: "scheduler-master",
+      epoch: 4,
+      cleared: 3,
+      bootId: "b-1",
+      leaseMs: 2_000,
+      drain: false,
+      candidates: {
+        version: 2,
+        list: [{ name: "scheduler-slave", stateId: "s-2", url: "http://127.0.0.2:7768" }],
+      },
+      config: { _shard: "7" },
+    },
+  ],
+};
+
+const report: Report = {
+  protocol: 1,
+  clusterId: null,
+  name: "scheduler-master",
+  stateId: "s-1",
+  type: "scheduler",
+  role: "master",
+  bootId: "b-1",
+  seq: 1,
+  nonce: "",
+  term: 0,
+  state: "waiting",
+  healthy: true,
+  ready: true,
+  reason: "",
+  launched: false,
+  configVersion: "",
+  dataVersion: 0,
+  services: [{ service: "a", epoch: 1, state: "active", leaseRemainingMs: 1_500.5, candidatesVersion: 1 }],
+  seenEpochs: { a: 1 },
+  promises: [
+    { service: "b", epoch: 2, holder: "x", forMs: null },
+    { service: "c", epoch: 2, holder: "x", forMs: 10 },
+  ],
+  refusesExpiryForMs: 0,
+  refusals: [{ service: "a", epoch: 1, because: "young" }],
+};
+
+const request: PromiseRequest = {
+  protocol: 1,
+  clusterId: "c-1",
+  to: "scheduler-slave",
+  toStateId: "s-2",
+  round: 1,
+  service: "a",
+  holder: "scheduler-master",
+  epoch: 4,
+  forMs: 2_000,
+};
+
+const answer: PromiseAnswer = {
+  protocol: 1,
+  name: "scheduler-slave",
+  stateId: "s-2",
+  round: 1,
+  service: "a",
+  epoch: 4,
+  promised: true,
+  because: "",
+};
+
+const messages = [
+  { name: "assignment", parse: parseAssignment, good: assignment },
+  { name: "report", parse: parseReport, good: report },
+  { name: "promise request", parse: parsePromiseRequest, good: request },
+  { name: "promise answer", parse: parsePromiseAnswer, good: answer },
+] as const;
+
+const overTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+describe.each(messages)("$name", ({ parse, good }) => {
+  it("passes as it was sent, without members that the protocol doesn't know", () => {
+    expect(parse(overTheWire(good))).toEqual({ ok: true, value: good });
+    expect(parse(overTheWire({ ...good, fromTheFuture: [1] }))).toEqual({ ok: true, value: good });
+  });
+
+  it("is refused without any one of its members, and the error names it", () => {
+    for (const key of Object.keys(good)) {
+      const { [key as keyof typeof good]: _left, ...rest } = good;
+      const result = parse(rest);
+      expect(result).toMatchObject({ ok: false, error: expect.stringContaining(`\`${key}\``) as string });
+    }
+  });
+
+  it("is refused with another protocol number", () => {
+    for (const protocol of [0, 2, "1", null]) expect(parse({ ...good, protocol }).ok).toBe(false);
+  });
+
+  it("never throws, whatever comes", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(typeof parse(value).ok).toBe("boolean");
+      }),
+    );
+  });
+
+  it("never throws with one member replaced by anything, and then gives either the rest or an error", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(good)), fc.jsonValue(), (key, value) => {
+        const result = parse({ ...good, [key]: value });
+        if (result.ok) expect(result.value).toMatchObject({ ...good, [key]: result.value[key as never] });
+        else expect(result.error).toContain(`\`${key}`);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("a report", () => {
+  const refuse = (changes: Record<string, unknown>): string => {
+    const result = parseReport({ ...report, ...changes });
+    return result.ok ? "accepted" : result.error;
+  };
+
+  it("carries finite numbers and epochs that are integers of at least 0", () => {
+    expect(refuse({ seenEpochs: { a: 1.5 } })).toBe("`seenEpochs.a` must be an integer of at least 0");
+    expect(refuse({ seenEpochs: { a: -1 } })).toContain("seenEpochs.a");
+    expect(refuse({ dataVersion: JSON.parse("1e999") as number })).toContain("`dataVersion`");
+    expect(refuse({ refusesExpiryForMs: Number.NaN })).toContain("`refusesExpiryForMs`");
+    expect(refuse({ seq: 2 ** 53 })).toContain("`seq`");
+  });
+
+  it("names a member deep inside by its path", () => {
+    const [first] = report.services;
+    expect(refuse({ services: [first, { ...first, state: "asleep" }] })).toBe(
+      "`services[1].state` must be one of activating, active, draining",
+    );
+    expect(refuse({ services: [7] })).toBe("`services[0]` must be a JSON object");
+  });
+
+  it("is bounded in its strings and lists", () => {
+    expect(refuse({ reason: "x".repeat(1_001) })).toContain("`reason`");
+    expect(refuse({ name: "" })).toContain("`name`");
+    expect(refuse({ services: Array.from({ length: 1_001 }, () => report.services[0]) })).toContain(
+      "`services` must be a list of at most 1000",
+    );
+  });
+
+  it("finds nothing inherited in a record, and takes no prototype from one", () => {
+    const evil: unknown = JSON.parse(`{"seenEpochs":{"__proto__":3}}`);
+    const result = parseReport({ ...report, ...(evil as object) });
+    if (!result.ok) throw new Error(result.error);
+    expect(result.value.seenEpochs["constructor"]).toBeUndefined();
+    expect(Object.keys(result.value.seenEpochs)).toEqual(["__proto__"]);
+    expect(({} as Record<string, unknown>)["3"]).toBeUndefined();
+  });
+});
+
+describe("an assignment", () => {
+  it("is a probe with `services: null`, and no probe without the member", () => {
+    expect(parseAssignment({ ...assignment, services: null })).toMatchObject({ ok: true });
+    const { services: _services, ...rest } = assignment;
+    expect(parseAssignment(rest).ok).toBe(false);
+  });
+
+  it("may say that not even epoch 0 is over", () => {
+    const [service] = assignment.services ?? [];
+    expect(parseAssignment({ ...assignment, services: [{ ...service, cleared: -1 }] }).ok).toBe(true);
+    expect(parseAssignment({ ...assignment, services: [{ ...service, cleared: -2 }] }).ok).toBe(false);
+  });
+});
