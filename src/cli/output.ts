@@ -1,0 +1,123 @@
+/**
+ * What the commands print, for two readers: colour and tables for a person at a terminal, plain
+ * lines of `key=value` words for a pipe. `NO_COLOR` is respected (by `styleText`), and nothing here
+ * knows what an arbiter is.
+ */
+import { styleText } from "node:util";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Where a command writes. A test gives its own; the program gives `process`. */
+export interface Terminal {
+  readonly isTerminal: boolean;
+  readonly write: (text: string) => void;
+  readonly paint: (style: Style, text: string) => string;
+}
+
+export const standardOutput: Terminal = {
+  isTerminal: process.stdout.isTTY === true,
+  write: (text) => {
+    process.stdout.write(text);
+  },
+  paint: (style, text) => styleText(style, text, { stream: process.stdout }),
+};
+
+export const standardError: Terminal = {
+  isTerminal: process.stderr.isTTY === true,
+  write: (text) => {
+    process.stderr.write(text);
+  },
+  paint: (style, text) => styleText(style, text, { stream: process.stderr }),
+};
+
+export function printJson(value: unknown, indent: 0 | 2 = 2): void {
+  process.stdout.write(`${JSON.stringify(value, null, indent)}\n`);
+}
+
+/** A table without lines, as `kubectl` and `docker` print it: one row, one line, easy to copy. */
+export async function renderTable(
+  terminal: Terminal,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): Promise<string> {
+  const { default: Table } = await import("cli-table3");
+  const none = Object.fromEntries(
+    [
+      "top",
+      "top-mid",
+      "top-left",
+      "top-right",
+      "bottom",
+      "bottom-mid",
+      "bottom-left",
+      "bottom-right",
+      "left",
+      "left-mid",
+      "mid",
+      "mid-mid",
+      "right",
+      "right-mid",
+      "middle",
+    ].map((name) => [name, ""]),
+  );
+  const table = new Table({
+    chars: none,
+    style: { "padding-left": 0, "padding-right": 2, head: [], border: [] },
+    head: head.map((word) => terminal.paint("dim", word)),
+  });
+  table.push(...rows.map((row) => [...row]));
+  return `${table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n")}\n`;
+}
+
+/** One line of a pipe: words, then `key=value`; what holds a blank is quoted as JSON has it. */
+export function plainLine(
+  words: readonly string[],
+  values: Readonly<Record<string, string | number | boolean | null | undefined>>,
+): string {
+  const pairs = Object.entries(values)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .map(([key, value]) => {
+      const text = String(value);
+      return `${key}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`;
+    });
+  return `${[...words, ...pairs].join(" ")}\n`;
+}
+
+/** `340 ms`, `2.5 s`, `4 min`, `3 h`: two digits are enough for eyes. */
+export function durationText(durationMs: number): string {
+  if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
+  const units: readonly (readonly [number, string])[] = [
+    [86_400_000, "d"],
+    [3_600_000, "h"],
+    [60_000, "min"],
+    [1000, "s"],
+  ];
+  for (const [size, name] of units) {
+    if (durationMs >= size) {
+      const count = durationMs / size;
+      return `${count < 10 ? Number(count.toFixed(1)) : Math.round(count)} ${name}`;
+    }
+  }
+  return `${Math.round(durationMs)} ms`;
+}
+
+/** How long ago an ISO 8601 time was, for a terminal. */
+export function agoText(isoTime: string, nowWallMs: number): string {
+  const thenMs = Date.parse(isoTime);
+  if (Number.isNaN(thenMs)) return isoTime;
+  return durationText(Math.max(0, nowWallMs - thenMs));
+}
+
+/** `10:24:30.123`, in local time, for the terminal's event lines. */
+export function clockText(isoTime: string): string {
+  const time = new Date(isoTime);
+  if (Number.isNaN(time.getTime())) return isoTime;
+  const two = (count: number): string => String(count).padStart(2, "0");
+  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+}
+
+export type { Style };
