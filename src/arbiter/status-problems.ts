@@ -1,0 +1,185 @@
+/**
+ * What is wrong at the moment, and what to do about it: `problems[]` of the status. One line a
+ * problem, worst first, each with a code for programs and the next step for people.
+ *
+ * A problem is a fact about now, computed from the state at each call: nothing has to be raised,
+ * and nothing can be forgotten to be cleared.
+ */
+import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
+import { holderOf, leaderOf } from "./cluster-map.ts";
+import { pauseOf, seenThrough } from "./status-facts.ts";
+import type { Surroundings } from "./status-facts.ts";
+
+export type ProblemCode =
+  | "store-down"
+  | "no-leader"
+  | "vacant"
+  | "suspect"
+  | "degraded"
+  | "config-refused"
+  | "undelivered"
+  | "paused";
+
+export interface StatusProblem {
+  readonly code: ProblemCode;
+  /** A service, a daemon, an arbiter, or `cluster`. */
+  readonly subject: string;
+  readonly text: string;
+  /** What to do. */
+  readonly next: string;
+}
+
+export function problemsOf(state: ArbiterState, around: Surroundings): readonly StatusProblem[] {
+  const list: StatusProblem[] = [...clusterProblems(state, around)];
+  for (const view of state.services.values()) {
+    const problem = vacancy(state, view, around) ?? doubt(state, view, around);
+    if (problem !== null) list.push(problem);
+  }
+  for (const view of state.services.values()) {
+    const problem = degradation(state, view);
+    if (problem !== null) list.push(problem);
+  }
+  for (const view of state.services.values()) {
+    const pause = pauseOf(state, view.row.service, around.wallMs);
+    if (pause !== null && !pause.all) list.push(paused(view.row.service, view.row.service, pause));
+  }
+  return list;
+}
+
+function clusterProblems(state: ArbiterState, around: Surroundings): readonly StatusProblem[] {
+  const list: StatusProblem[] = [];
+  const { storeDownSinceMs, storeProblem, mode } = state.leadership;
+  if (storeDownSinceMs !== null) {
+    const seconds = Math.max(0, Math.round((around.nowMs - storeDownSinceMs) / 1_000));
+    list.push({
+      code: "store-down",
+      subject: "cluster",
+      text: `The store has not answered for ${seconds} s: ${storeProblem ?? "no reason known"}. Holders go on; nothing can move.`,
+      next: "Bring the store back: disk space, permissions, the server it runs on.",
+    });
+  }
+  if (leaderOf(state) === null && mode !== "starting") {
+    list.push({
+      code: "no-leader",
+      subject: "cluster",
+      text: `No arbiter leads; ${state.options.name} is ${mode}. Holders go on; nothing can move.`,
+      next: "Wait for an arbiter's lease; if it stays so, start another arbiter or look at the store.",
+    });
+  }
+  if (state.refusedEdit !== null) {
+    const { errors } = state.refusedEdit;
+    list.push({
+      code: "config-refused",
+      subject: state.options.name,
+      text: `The last edit of the configuration was refused (${count(errors.length, "error")}); version ${state.configuration.version} stays in force. ${errors[0] ?? ""}`.trim(),
+      next: "`arbiter config check` shows every error; correct the file and save it.",
+    });
+  }
+  if (around.undelivered > 0) {
+    list.push({
+      code: "undelivered",
+      subject: state.options.name,
+      text: `${count(around.undelivered, "event")} can't be written to the store yet.`,
+      next: "Bring the store back; they are written in order when it answers.",
+    });
+  }
+  const pause = state.services.size === 0 ? null : pauseOf(state, "*", around.wallMs);
+  if (pause !== null) list.push(paused("cluster", null, pause));
+  return list;
+}
+
+function paused(
+  subject: string,
+  service: string | null,
+  pause: { readonly by: string; readonly reason: string; readonly until: string | null },
+): StatusProblem {
+  const until = pause.until === null ? "until it is resumed" : `until ${pause.until}`;
+  return {
+    code: "paused",
+    subject,
+    text: `${service ?? "Everything"} is paused ${until} by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}. Nothing moves by itself.`,
+    next: `\`arbiter resume${service === null ? "" : ` ${service}`}\` ends it.`,
+  };
+}
+
+function vacancy(state: ArbiterState, view: ServiceView, around: Surroundings): StatusProblem | null {
+  // Before it leads, an arbiter has not looked for anyone to give it to.
+  if (view.phase !== "vacant" || view.removed || state.leadership.mode !== "leading") return null;
+  const candidates = view.spec.candidates.map((name) => `${name} (${whyNot(state, name) ?? "waiting"})`);
+  const pause = pauseOf(state, view.row.service, around.wallMs);
+  return {
+    code: "vacant",
+    subject: view.row.service,
+    text: `${view.row.service} has no holder. Its candidates: ${candidates.join(", ") || "none"}.`,
+    next:
+      pause === null
+        ? "Start one of its candidates, or see what keeps it from answering."
+        : `It is paused: \`arbiter resume${pause.all ? "" : ` ${view.row.service}`}\`.`,
+  };
+}
+
+function doubt(state: ArbiterState, view: ServiceView, around: Surroundings): StatusProblem | null {
+  if (view.phase !== "suspect" && view.phase !== "fencing") return null;
+  const holder = holderOf(view) ?? "its holder";
+  const through = seenThrough(state, view, around.nowMs);
+  if (through.length > 0) {
+    return {
+      code: "suspect",
+      subject: view.row.service,
+      text: `${holder} isn't reached, but goes on holding ${view.row.service}, seen through ${through.join(", ")}.`,
+      next: "Repair the network between the arbiters and the holder; nothing moves meanwhile.",
+    };
+  }
+  const why = state.daemons.get(holder)?.lastFailure ?? "its checks fail";
+  const leftMs = Math.max(0, Math.round(view.boundMs - around.nowMs));
+  const ends = Number.isFinite(leftMs) ? `in ${leftMs} ms at most` : "at a time that isn't known";
+  return {
+    code: "suspect",
+    subject: view.row.service,
+    text: `${holder} doesn't answer for ${view.row.service} (${why}); its lease has ended for sure ${ends}.`,
+    next: "Wait: it answers again, or the service moves once its lease has ended.",
+  };
+}
+
+/** Held, but not every candidate could take it. */
+function degradation(state: ArbiterState, view: ServiceView): StatusProblem | null {
+  if (view.removed || view.phase === "vacant") return null;
+  const holder = holderOf(view);
+  const unable = view.spec.candidates.flatMap((name) => {
+    const why = whyNot(state, name);
+    // A holder in doubt has a line of its own.
+    if (why === null || (name === holder && why !== "unhealthy")) return [];
+    return [`${name} is ${why}`];
+  });
+  if (unable.length === 0) return null;
+  return {
+    code: "degraded",
+    subject: view.row.service,
+    text: `${view.row.service} is ${view.phase === "held" ? "held" : view.phase}, but not every candidate could take it: ${unable.join(", ")}.`,
+    next: "Start what is down, repair what is unhealthy, end the maintenance.",
+  };
+}
+
+/** Why a daemon couldn't take a service now; null: it could, or does. */
+function whyNot(state: ArbiterState, name: string): string | null {
+  const view = state.daemons.get(name);
+  if (view === undefined) return "not in the configuration";
+  if (Object.hasOwn(state.settings.maintenance, name)) return "in maintenance";
+  return reachable(view) ?? ability(view);
+}
+
+function reachable(view: DaemonView): string | null {
+  if (view.failedChecks >= view.spec.maxCheckAttempts) return "down";
+  // Not asked yet: no reason to alarm anyone.
+  return view.report === null && view.failedChecks > 0 ? "down" : null;
+}
+
+function ability({ report }: DaemonView): string | null {
+  if (report === null) return null;
+  if (report.state === "failed" || report.state === "leaving") return report.state;
+  return report.healthy ? null : "unhealthy";
+}
+
+function count(of: number, what: string): string {
+  return `${of} ${what}${of === 1 ? "" : "s"}`;
+}
