@@ -11,6 +11,9 @@ export const ERRORS = {
   ERR_ARB_CONFIG: "The configuration can't be used; each error is listed with file, line and key.",
   ERR_ARB_CONFIG_FOLDER: "The configuration folder or file does not exist, is empty or can't be read.",
   ERR_ARB_WHICH_ARBITER: "Several arbiters are configured and it isn't clear which one this is.",
+  ERR_ARB_WHICH_DAEMON: "Several daemons are configured, or none, and it isn't clear which one this is.",
+  ERR_ARB_ROLE: "The role that was asked for contradicts the daemon's file.",
+  ERR_ARB_LEASE_LOST: "The lease on the service was not renewed, or has been given up: don't act for it.",
   ERR_ARB_UNKNOWN_ARBITER: "The name given is no arbiter of the configuration.",
   ERR_ARB_PORT_IN_USE: "Another process listens at the address and port.",
   ERR_ARB_BIND: "The address can't be listened at: it isn't this machine's, or the port is privileged.",
@@ -18,7 +21,7 @@ export const ERRORS = {
   ERR_ARB_TOKEN_FILE: "A token file can't be read or holds no usable token.",
   ERR_ARB_TLS: "TLS is asked for, but its certificate or key is missing or can't be used.",
   ERR_ARB_STATE_DIR: "The state folder can't be made, read or written.",
-  ERR_ARB_ALREADY_RUNNING: "The same arbiter already runs with this state folder.",
+  ERR_ARB_ALREADY_RUNNING: "The same arbiter or daemon already runs with this state folder.",
   ERR_ARB_NOT_RUNNING: "No arbiter runs that was started with this configuration.",
   ERR_ARB_STORE_URL: "The store's type or url is unknown or malformed.",
   ERR_ARB_STORE_FENCED: "The store refused a write: another arbiter leads, or the row has moved on.",
@@ -34,6 +37,10 @@ export const ERRORS = {
   ERR_ARB_VACANT: "The service has no holder at the moment.",
   ERR_ARB_NOT_LEADER: "This arbiter stands by and can't carry out the operation.",
   ERR_ARB_TOO_MANY_REQUESTS: "The sender is over its rate; it may try again after a moment.",
+  ERR_ARB_LAUNCHER:
+    "The launcher can't guard a program: a tool that it needs is missing, or a setting can't work.",
+  ERR_ARB_PROGRAM:
+    "A launched program or one of its hooks could not be started, or ended before it was ready.",
   ERR_ARB_LATER_STEP: "The operation belongs to a feature that this version does not have.",
   ERR_ARB_INTERNAL: "An error of the program itself; its log has the details.",
 } as const;

@@ -1,0 +1,266 @@
+/**
+ * The daemon's HTTP: what arbiters, fellow candidates, load balancers and people ask of it.
+ *
+ * A plain handler without middle-ware, because an assignment comes with every check. It reads,
+ * authenticates and checks a request, hands what is valid to the runtime and writes the answer. It
+ * decides nothing: whether an assignment is outdated or a promise can be given is the core's.
+ * Every error is problem+json and changes nothing.
+ */
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { AssignmentProblem } from "../core/daemon-io.ts";
+import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
+import { CHALLENGE, refuseForeignPage } from "../protocol/auth.ts";
+import type { Access } from "../protocol/auth.ts";
+import { readJson } from "../protocol/body.ts";
+import { messageOf } from "../protocol/errors.ts";
+import { parseAssignment, parsePromiseRequest } from "../protocol/messages.ts";
+import type { Parsed } from "../protocol/messages.ts";
+import { problem, sendJson, sendProblem } from "../protocol/problem.ts";
+import type { Problem } from "../protocol/problem.ts";
+import { MapKeeper } from "./map-keeper.ts";
+
+const MESSAGE_LIMIT_BYTES = 64 * 1024;
+/** A map names every daemon of the cluster: some 100 bytes each, 10,000 of them. */
+const MAP_LIMIT_BYTES = 2 * 1024 * 1024;
+
+export interface AssignmentAnswer {
+  readonly problem: { readonly code: AssignmentProblem; readonly text: string } | null;
+  readonly report: Report;
+}
+
+/** What the server asks of the runtime. */
+export interface ControlledDaemon {
+  readonly type: string;
+  /** Null: the daemon leaves, or couldn't write what the answer rests on. */
+  assign(assignment: Assignment): Promise<AssignmentAnswer | null>;
+  promise(request: PromiseRequest): Promise<PromiseAnswer | null>;
+  /** Judged now, without a nonce. */
+  report(): Report;
+  /** Whether it is active with a lease that is valid now; null: on any service. */
+  isActive(service: string | null): boolean;
+  canTakeOne(): boolean;
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+type Respond = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  daemon: ControlledDaemon,
+  rest: string,
+) => void | Promise<void>;
+interface Route {
+  readonly path: string;
+  readonly method: "GET" | "PUT" | "POST";
+  readonly respond: Respond;
+}
+
+export function controlServer(daemon: ControlledDaemon, access: Access): RequestListener {
+  const map = new MapKeeper();
+  const routes: readonly Route[] = [
+    { path: "/v1/assignment", method: "PUT", respond: respondAssignment },
+    { path: "/v1/promise", method: "POST", respond: respondPromise },
+    { path: "/health", method: "GET", respond: respondHealth },
+    { path: "/active", method: "GET", respond: respondActive },
+    { path: "/active/", method: "GET", respond: respondActive },
+    { path: "/waiting", method: "GET", respond: respondWaiting },
+    { path: "/metrics", method: "GET", respond: respondMetrics },
+    { path: "/v1/map", method: "GET", respond: (_request, response) => respondMap(response, map) },
+    { path: "/v1/map", method: "PUT", respond: (request, response) => keepMap(request, response, map) },
+  ];
+  return (request, response): void => {
+    void answer(routes, daemon, access, request, response);
+  };
+}
+
+async function answer(
+  routes: readonly Route[],
+  daemon: ControlledDaemon,
+  access: Access,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const [path = "/"] = (request.url ?? "/").split("?", 1);
+    const matching = routes.filter(({ path: own }) => own === path || isBelow(own, path));
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const route = matching.find((candidate) => candidate.method === method);
+    if (route === undefined) {
+      refuseRoute(matching, request, response);
+      return;
+    }
+    const refused = route.method === "GET" ? readRefusal(access, request) : changeRefusal(access, request);
+    if (refused !== null) {
+      // The body hasn't been read: what follows on this connection can't be told from it.
+      sendProblem(response, refused, {
+        ...(refused.status === 401 ? CHALLENGE : {}),
+        ...(route.method === "GET" ? {} : { connection: "close" }),
+      });
+      return;
+    }
+    await route.respond(request, response, daemon, path.slice(route.path.length));
+  } catch (error) {
+    sendProblem(
+      response,
+      problem(500, "Internal Server Error", messageOf(error), { code: "ERR_ARB_INTERNAL" }),
+    );
+  }
+}
+
+/** `/active/` serves what is below it; every other route is itself alone. */
+function isBelow(route: string, path: string): boolean {
+  return route.endsWith("/") && path.startsWith(route) && path.length > route.length;
+}
+
+function readRefusal(access: Access, request: IncomingMessage): Problem | null {
+  return access.refuseRead(request.headers.authorization);
+}
+
+function changeRefusal(access: Access, request: IncomingMessage): Problem | null {
+  const { host, origin, authorization } = request.headers;
+  const site = request.headers["sec-fetch-site"];
+  return (
+    refuseForeignPage({ host, origin, site: typeof site === "string" ? site : undefined }) ??
+    access.refuseChange(authorization)
+  );
+}
+
+function refuseRoute(matching: readonly Route[], request: IncomingMessage, response: ServerResponse): void {
+  const headers = { connection: "close" };
+  if (matching.length === 0) {
+    const detail =
+      "A daemon answers /health, /active, /active/SERVICE, /waiting, /metrics, /v1/map, /v1/assignment and /v1/promise.";
+    sendProblem(response, problem(404, "Not Found", detail, { code: "ERR_ARB_NOT_FOUND" }), headers);
+    return;
+  }
+  const allow = matching.map(({ method }) => (method === "GET" ? "GET, HEAD" : method)).join(", ");
+  const detail = `${request.method ?? "This method"} isn't answered here; use ${allow}.`;
+  sendProblem(response, problem(405, "Method Not Allowed", detail, { code: "ERR_ARB_METHOD" }), {
+    ...headers,
+    allow,
+  });
+}
+
+/** A bounded body that is a message of the protocol; null: the problem has been sent. */
+async function readMessage<T>(
+  request: IncomingMessage,
+  response: ServerResponse,
+  parse: (value: unknown) => Parsed<T>,
+): Promise<T | null> {
+  const body = await readJson(request, MESSAGE_LIMIT_BYTES);
+  if (!body.ok) {
+    sendProblem(response, body.problem, body.close ? { connection: "close" } : {});
+    return null;
+  }
+  const parsed = parse(body.value);
+  if (parsed.ok) return parsed.value;
+  sendProblem(response, problem(400, "Bad Request", parsed.error, { code: "ERR_ARB_MESSAGE" }));
+  return null;
+}
+
+const respondAssignment: Respond = async (request, response, daemon) => {
+  const assignment = await readMessage(request, response, parseAssignment);
+  if (assignment === null) return;
+  const answered = await daemon.assign(assignment);
+  if (answered === null) {
+    sendLeaving(response);
+  } else if (answered.problem === null) {
+    sendJson(response, 200, answered.report);
+  } else {
+    const { code: because, text } = answered.problem;
+    const { report } = answered;
+    sendProblem(response, problem(409, "Conflict", text, { code: "ERR_ARB_CONFLICT", because, report }));
+  }
+};
+
+const respondPromise: Respond = async (request, response, daemon) => {
+  const asked = await readMessage(request, response, parsePromiseRequest);
+  if (asked === null) return;
+  const answered = await daemon.promise(asked);
+  if (answered === null) sendLeaving(response);
+  else sendJson(response, 200, answered);
+};
+
+const respondHealth: Respond = (_request, response, daemon) => {
+  const { nonce: _secret, ...report } = daemon.report();
+  const [first] = report.services;
+  sendJson(
+    response,
+    200,
+    { ...report, service: first?.service ?? null, epoch: first?.epoch ?? null },
+    { "cache-control": "no-store" },
+  );
+};
+
+const respondActive: Respond = (_request, response, daemon, rest) => {
+  const service = rest === "" ? null : decodeService(rest);
+  sendVerdict(
+    response,
+    daemon.isActive(service),
+    service === null ? "active" : `active on ${service}`,
+    daemon,
+  );
+};
+
+const respondWaiting: Respond = (_request, response, daemon) => {
+  sendVerdict(response, daemon.canTakeOne(), "waiting, healthy and ready", daemon);
+};
+
+const respondMetrics: Respond = async (_request, response, daemon) => {
+  const { contentType, text } = await daemon.metrics();
+  response.writeHead(200, { "content-type": contentType, "cache-control": "no-store" });
+  response.end(text);
+};
+
+/** What load balancers ask: the status says it all, the body is for people. */
+function sendVerdict(response: ServerResponse, isSo: boolean, what: string, daemon: ControlledDaemon): void {
+  const { name, state, services } = daemon.report();
+  const headers = { "cache-control": "no-store" };
+  if (isSo) {
+    sendJson(response, 200, { name, state, services: services.map(({ service }) => service) }, headers);
+  } else {
+    sendProblem(
+      response,
+      problem(503, "Service Unavailable", `${name} is not ${what}: it is ${state}.`),
+      headers,
+    );
+  }
+}
+
+function respondMap(response: ServerResponse, map: MapKeeper): void {
+  const { newest } = map;
+  if (newest === null) {
+    const detail = "No arbiter has sent a cluster map yet.";
+    sendProblem(response, problem(404, "Not Found", detail, { code: "ERR_ARB_NOT_FOUND" }));
+    return;
+  }
+  sendJson(response, 200, newest.map, { "arbiter-version": String(newest.version) });
+}
+
+async function keepMap(request: IncomingMessage, response: ServerResponse, map: MapKeeper): Promise<void> {
+  const body = await readJson(request, MAP_LIMIT_BYTES);
+  if (!body.ok) {
+    sendProblem(response, body.problem, body.close ? { connection: "close" } : {});
+    return;
+  }
+  const kept = map.offer(body.value);
+  if (kept === null) {
+    const detail = "A cluster map is an object with a `version`, a whole number.";
+    sendProblem(response, problem(400, "Bad Request", detail, { code: "ERR_ARB_MESSAGE" }));
+    return;
+  }
+  sendJson(response, 200, { version: kept }, { "arbiter-version": String(kept) });
+}
+
+function sendLeaving(response: ServerResponse): void {
+  const detail = "The daemon ends, or couldn't write what its answer rests on. Its log says which.";
+  sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_CONFLICT" }));
+}
+
+/** A name that can't be decoded is the name of no service. */
+function decodeService(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}

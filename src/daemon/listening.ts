@@ -1,0 +1,155 @@
+/**
+ * Opens the daemon's one port: HTTP, or HTTPS where `use_ssl` says so, and never the one in place
+ * of the other. Whatever keeps it from listening becomes one error that says what to do.
+ */
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { RequestListener, Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { isIPv6 } from "node:net";
+import type { Duplex } from "node:stream";
+import { ArbiterError, codeOf, messageOf } from "../protocol/errors.ts";
+import { problem } from "../protocol/problem.ts";
+import type { TlsFiles } from "./options.ts";
+
+/** Below that a client's connection and the server's time-out meet, and checks fail with a reset. */
+const SHORTEST_KEEP_ALIVE_MS = 65_000;
+/** A client that dawdles over its headers or its body is cut off. */
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+const LOOK_FOR_DAWDLERS_EVERY_MS = 1_000;
+/** Arbiters, fellow candidates, load balancers and a scraper or two need a few dozen. */
+const MOST_CONNECTIONS = 512;
+
+export interface Listening {
+  readonly server: Server;
+  readonly port: number;
+  readonly url: string;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  readonly useSsl: boolean;
+  readonly tls: TlsFiles | null;
+  readonly keepAliveMs: number;
+}
+
+export async function listen(options: ListenOptions, onRequest: RequestListener): Promise<Listening> {
+  const timing = {
+    noDelay: true,
+    keepAlive: true,
+    keepAliveTimeout: Math.max(SHORTEST_KEEP_ALIVE_MS, options.keepAliveMs),
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: LOOK_FOR_DAWDLERS_EVERY_MS,
+  };
+  const server: Server = options.useSsl
+    ? createSecureServer({ ...timing, ...readCertificates(options) }, onRequest)
+    : createServer(timing, onRequest);
+  server.maxConnections = MOST_CONNECTIONS;
+  server.on("clientError", answerBrokenRequest);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(options, error)));
+    server.listen({ host: options.host, port: options.port, exclusive: true }, resolve);
+  });
+  server.removeAllListeners("error");
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : options.port;
+  return { server, port, url: urlOf(options.useSsl, options.host, port) };
+}
+
+/** `http://127.0.0.1:7768`; IPv6 in brackets. */
+export function urlOf(useSsl: boolean, host: string, port: number): string {
+  return `${useSsl ? "https" : "http"}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/** Certificate and key to serve with, and whom to ask for one. */
+function readCertificates(options: ListenOptions): {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca?: Buffer;
+  readonly requestCert: boolean;
+  readonly rejectUnauthorized: boolean;
+} {
+  const { tls, name } = options;
+  if (tls === null || tls.certFile === null || tls.keyFile === null) {
+    throw new ArbiterError(
+      "ERR_ARB_TLS",
+      `${name} has \`use_ssl = 1\`, but no certificate and key to serve HTTPS with. ` +
+        "Name them as `tls_cert` and `tls_key` in [security], or set `use_ssl = 0`.",
+    );
+  }
+  const isRequired = tls.clientCert === "required";
+  if (isRequired && tls.caFile === null) {
+    throw new ArbiterError(
+      "ERR_ARB_TLS",
+      `${name} has \`client_cert = required\`, but no \`tls_ca\` to check certificates against. Name it in [security].`,
+    );
+  }
+  return {
+    cert: readPem(tls.certFile, "tls_cert"),
+    key: readPem(tls.keyFile, "tls_key"),
+    ...(tls.caFile === null ? {} : { ca: readPem(tls.caFile, "tls_ca") }),
+    requestCert: isRequired,
+    rejectUnauthorized: isRequired,
+  };
+}
+
+export function readPem(file: string, key: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new ArbiterError(
+      "ERR_ARB_TLS",
+      `The file ${file} can't be read (${messageOf(error)}). Create it, or correct \`${key}\`.`,
+      { cause: error },
+    );
+  }
+}
+
+function listenError(options: ListenOptions, cause: Error): ArbiterError {
+  const where = `${options.host}:${options.port}`;
+  const code = codeOf(cause);
+  if (code === "EADDRINUSE") {
+    return new ArbiterError(
+      "ERR_ARB_PORT_IN_USE",
+      `${options.name} can't listen at ${where}: another process does already. ` +
+        `See which with \`ss -ltnp 'sport = :${options.port}'\`, stop it, or give ${options.name} another \`port\`.`,
+      { cause },
+    );
+  }
+  const why =
+    code === "EADDRNOTAVAIL"
+      ? "the address isn't one of this machine's"
+      : code === "EACCES"
+        ? "the port is for privileged processes"
+        : code === "ENOTFOUND" || code === "EAI_AGAIN"
+          ? "the host name can't be resolved"
+          : cause.message;
+  return new ArbiterError(
+    "ERR_ARB_BIND",
+    `${options.name} can't listen at ${where}: ${why}. Correct \`address\` and \`port\`, or --host and --port.`,
+    { cause },
+  );
+}
+
+/** What isn't HTTP, or comes too slowly: a problem like every other, then the end of the connection. */
+function answerBrokenRequest(error: Error, socket: Duplex): void {
+  if (!socket.writable || codeOf(error) === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, title, detail] =
+    codeOf(error) === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? [408, "Request Timeout", "The request took too long to arrive."]
+      : codeOf(error) === "HPE_HEADER_OVERFLOW"
+        ? [431, "Request Header Fields Too Large", "The headers are too large."]
+        : [400, "Bad Request", "This is no HTTP request that can be read."];
+  const body = JSON.stringify(problem(status, title, detail, { code: "ERR_ARB_BODY" }));
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

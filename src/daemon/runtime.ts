@@ -1,0 +1,278 @@
+/**
+ * The imperative shell around a daemon's core. Requests, timers, signals, answers and what the
+ * workload says become events of one queue; the core decides; this file starts, wires and ends
+ * the parts, and `effects.ts` carries out what the core wants.
+ *
+ * Order of the start: the state folder is locked before anything in it is read, what an earlier
+ * boot left behind is cleaned up before anyone is answered, and the watch is awake before the port
+ * is open. Order of the end: the last report is delivered (or a second has passed), then the port
+ * closes, last of all: who finds it closed may take that as a hint that nothing runs here.
+ */
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import type { DaemonEffect, DaemonEvent, DaemonOptions } from "../core/daemon-io.ts";
+import { createDaemon, reportOf, stepDaemon } from "../core/daemon.ts";
+import type { DaemonState } from "../core/daemon.ts";
+import type { Report } from "../core/messages.ts";
+import { nowMs } from "../shell/clock.ts";
+import { StepQueue } from "../shell/queue.ts";
+import { TimerWheel } from "../shell/timer-wheel.ts";
+import { openAccess } from "./access.ts";
+import type { CallOptions } from "./calls.ts";
+import { controlServer } from "./control-server.ts";
+import type { ControlledDaemon } from "./control-server.ts";
+import { cutReason, EffectRunner } from "./effects.ts";
+import type { Happening } from "./effects.ts";
+import { LeaseTable } from "./lease-table.ts";
+import { startLeaseWatch } from "./lease-watch.ts";
+import { listen } from "./listening.ts";
+import type { Listening } from "./listening.ts";
+import { createDaemonMetrics } from "./metrics.ts";
+import type { DaemonMetrics } from "./metrics.ts";
+import type { RunningDaemon, RuntimeOptions } from "./options.ts";
+import { PendingAnswers } from "./pending-answers.ts";
+import { PromiseAsker } from "./promise-asker.ts";
+import { ReportSender } from "./report-sender.ts";
+import { makeStateFolder, openStateFolder } from "./state-folder.ts";
+import type { StateFolder } from "./state-folder.ts";
+import { lockStateFolder } from "./state-lock.ts";
+import type { Workload, WorkloadSink } from "./workload.ts";
+
+export type { Logger, RunningDaemon, RuntimeOptions, TlsFiles } from "./options.ts";
+
+/** The last report gets so long; the lease's end and the next check bring the same. */
+const LAST_REPORT_MS = 1000;
+/** Exit code of a process whose core broke an invariant: its leases run out, which is safe. */
+const BROKEN_EXIT_CODE = 71;
+
+/** Resolves when the daemon answers at its port; throws an `ArbiterError` if it can't start. */
+export async function runDaemon(options: RuntimeOptions, workload: Workload): Promise<RunningDaemon> {
+  const closers: (() => void | Promise<void>)[] = [];
+  try {
+    return await start(options, workload, closers);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** In the reverse order of their opening. */
+async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
+  for (const close of closers.splice(0).toReversed()) await close();
+}
+
+async function start(
+  options: RuntimeOptions,
+  workload: Workload,
+  closers: (() => void | Promise<void>)[],
+): Promise<RunningDaemon> {
+  const { logger, name } = options;
+  const { access, token } = openAccess(options, logger);
+  closers.push(() => access.close());
+  const path = makeStateFolder(options.stateDir, name);
+  if (options.lock !== "held") {
+    const lock = lockStateFolder(path);
+    closers.push(() => lock.release());
+  }
+  const folder = openStateFolder(path, options.forgetCluster ?? false);
+  const daemon = await wire(options, workload, folder, { token, tls: options.tls ?? null }, closers);
+  closers.push(async () => await workload.close());
+  await workload.prepare(sinkOf(daemon.push, daemon.leases, options));
+  const listening = await listen(
+    {
+      host: options.host,
+      port: options.port,
+      name,
+      useSsl: options.useSsl ?? false,
+      tls: options.tls ?? null,
+      keepAliveMs: options.keepAliveMs ?? 0,
+    },
+    controlServer(controlled(daemon, options), access),
+  );
+  daemon.push({ kind: "started" });
+  logger.info(
+    `${name} (${options.type}, ${options.role}) listens at ${listening.url}; its state is in ${path}.`,
+  );
+  const unhook = hookSignals(options, daemon.push);
+  const leave = async (): Promise<void> => {
+    await daemon.left;
+    await daemon.sender.flush(LAST_REPORT_MS);
+    await daemon.written();
+    unhook();
+    daemon.stop();
+    await closeAll(closers);
+    await closePort(listening);
+    logger.info(`${name} has left.`);
+  };
+  const closed = leave();
+  return {
+    name,
+    address: options.host,
+    port: listening.port,
+    url: listening.url,
+    stateFolder: path,
+    bootId: daemon.state.options.bootId,
+    async stop(reason): Promise<void> {
+      daemon.push({ kind: "stopRequested", reason });
+      await closed;
+    },
+    closed,
+  };
+}
+
+/** The core with all that feeds it and carries out its effects. */
+interface WiredDaemon {
+  readonly state: DaemonState;
+  readonly leases: LeaseTable;
+  readonly pending: PendingAnswers;
+  readonly sender: ReportSender;
+  readonly metrics: DaemonMetrics;
+  readonly push: (happening: Happening) => void;
+  /** Nothing is held any more, and the last report is on its way. */
+  readonly left: Promise<void>;
+  readonly written: () => Promise<void>;
+  readonly stop: () => void;
+}
+
+async function wire(
+  options: RuntimeOptions,
+  workload: Workload,
+  folder: StateFolder,
+  calls: CallOptions,
+  closers: (() => void | Promise<void>)[],
+): Promise<WiredDaemon> {
+  const state = createDaemon(coreOptions(options, folder.stateId, workload), folder.memory, nowMs());
+  const watch = workload.launched ? null : await startLeaseWatch();
+  closers.push(async () => await watch?.close());
+  const metrics = createDaemonMetrics(() => reportOf(state, nowMs()));
+  const sender = new ReportSender(calls, (wasDelivered) => metrics.countReport(wasDelivered));
+  closers.push(async () => await sender.close());
+  const asker = new PromiseAsker(calls);
+  closers.push(async () => await asker.close());
+  const leases = new LeaseTable(nowMs, (all) => watch?.update(all));
+  const pending = new PendingAnswers();
+  const timers = new TimerWheel({ onFire: () => push({ kind: "timerFired" }) });
+  closers.push(() => timers.close());
+  const { promise: left, resolve } = Promise.withResolvers<void>();
+  const push = (happening: Happening): void => queue.push({ ...happening, nowMs: nowMs() });
+  const parts = { options, workload, folder, leases, sender, asker, metrics, pending, timers, push };
+  const runner = new EffectRunner({ ...parts, left: resolve });
+  const queue = stepQueue(state, runner, options);
+  const stop = (): void => {
+    queue.stop();
+    pending.close();
+  };
+  return {
+    state,
+    leases,
+    pending,
+    sender,
+    metrics,
+    push,
+    left,
+    written: async () => await runner.written(),
+    stop,
+  };
+}
+
+function coreOptions(options: RuntimeOptions, stateId: string, workload: Workload): DaemonOptions {
+  return {
+    name: options.name,
+    stateId,
+    bootId: randomUUID(),
+    type: options.type,
+    role: options.role,
+    launched: workload.launched,
+    onArbiterLoss: options.onArbiterLoss ?? "failsafe",
+    drainMarginMs: options.drainMarginMs ?? null,
+    killGraceMs: options.killGraceMs ?? 250,
+    drainTimeoutMs: options.drainTimeoutMs ?? 10_000,
+    configVersion: options.configVersion ?? "",
+    dataVersion: options.dataVersion ?? 0,
+  };
+}
+
+/** A tag that only this boot can make: the key is drawn now and never leaves the process. */
+function bootTag(): (text: string) => string {
+  const key = randomBytes(32);
+  return (text) => createHmac("sha256", key).update(text).digest("base64url").slice(0, 22);
+}
+
+function stepQueue(
+  state: DaemonState,
+  runner: EffectRunner,
+  options: RuntimeOptions,
+): StepQueue<DaemonEvent, DaemonEffect> {
+  const environment = { tagOf: bootTag() };
+  return new StepQueue<DaemonEvent, DaemonEffect>({
+    step: (event) => stepDaemon(state, event, environment),
+    perform: (effect) => runner.perform(effect),
+    onFatal(error): void {
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      options.logger.error(`${options.name} is in a state that can't be, and ends: ${stack}`);
+      process.exit(BROKEN_EXIT_CODE);
+    },
+  });
+}
+
+function sinkOf(
+  push: (happening: Happening) => void,
+  leases: LeaseTable,
+  { logger }: RuntimeOptions,
+): WorkloadSink {
+  return {
+    exited(service, epoch, reason): void {
+      leases.drop(service, epoch);
+      push({ kind: "exited", service, epoch, reason: cutReason(reason) });
+    },
+    restarting: (service, epoch, reason) =>
+      push({ kind: "restarting", service, epoch, reason: cutReason(reason) }),
+    restarted: (service, epoch) => push({ kind: "activated", service, epoch }),
+    health: (healthy, ready, reason) =>
+      push({ kind: "healthChanged", healthy, ready, reason: cutReason(reason) }),
+    log: (level, text) => logger[level](text),
+  };
+}
+
+function controlled(daemon: WiredDaemon, options: RuntimeOptions): ControlledDaemon {
+  const { pending, push, leases, metrics } = daemon;
+  const report = (): Report => reportOf(daemon.state, nowMs());
+  return {
+    type: options.type,
+    assign: async (assignment) =>
+      await pending.assignment(assignment, (requestId) => push({ kind: "assigned", requestId, assignment })),
+    promise: async (request) =>
+      await pending.promise((requestId) => push({ kind: "promiseAsked", requestId, request })),
+    report,
+    isActive: (service) =>
+      report().services.some(
+        (held) =>
+          held.state === "active" &&
+          (service === null || held.service === service) &&
+          leases.remainingMs(held.service, held.epoch) > 0,
+      ),
+    canTakeOne(): boolean {
+      const { state: phase, healthy, ready } = report();
+      return phase === "waiting" && healthy && ready;
+    },
+    metrics: async () => await metrics.render(),
+  };
+}
+
+/** Asked again, it goes on draining: a second SIGTERM is no reason to drop work. */
+function hookSignals(options: RuntimeOptions, push: (happening: Happening) => void): () => void {
+  if (options.signals === false) return () => {};
+  const onSignal = (signal: NodeJS.Signals): void => push({ kind: "stopRequested", reason: signal });
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  return (): void => {
+    process.off("SIGTERM", onSignal);
+    process.off("SIGINT", onSignal);
+  };
+}
+
+async function closePort({ server }: Listening): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
