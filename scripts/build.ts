@@ -7,8 +7,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { cp, mkdir, readFile, readdir, rename, stat } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { cp, mkdir, readdir, rename, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 
 const root = dirname(import.meta.dirname);
@@ -25,16 +24,9 @@ function fail(message: string): never {
 
 /** The compiler of this project, never one that happens to be in PATH. */
 async function compilerPath(): Promise<string> {
-  const require = createRequire(import.meta.url);
-  let manifestPath: string;
-  try {
-    manifestPath = require.resolve("typescript/package.json");
-  } catch {
-    fail("typescript isn't installed. Run `npm ci`, with development dependencies, and build again.");
-  }
-  const manifest = JSON.parse(await readFile(manifestPath, "utf8")) as { bin?: { tsc?: string } };
-  if (manifest.bin?.tsc === undefined) fail(`${relative(root, manifestPath)} names no tsc.`);
-  return join(dirname(manifestPath), manifest.bin.tsc);
+  const path = join(root, "node_modules", "typescript", "bin", "tsc");
+  if (await exists(path)) return path;
+  fail("the compiler isn't installed. Run `npm ci`, development dependencies included, and build again.");
 }
 
 function compile(compiler: string): void {

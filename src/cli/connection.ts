@@ -7,6 +7,7 @@
  * asking twice for a switchover is not the same as asking once.
  */
 import { readFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import type { Got, Method, Response } from "got";
 import { messageOf } from "../protocol/errors.ts";
 import { ClearNo } from "./failure.ts";
@@ -14,8 +15,10 @@ import type { ArbiterPlaces } from "./places.ts";
 
 /** Time to reach a machine; a dead host costs so much before the next arbiter is tried. */
 const CONNECT_MS = 1000;
-/** Time for an answer. A read may wait a second for a newer map (`Arbiter-Min-Version`). */
-const ANSWER_MS = 10_000;
+const TIMEOUTS = { lookup: CONNECT_MS, connect: CONNECT_MS, secureConnect: 2 * CONNECT_MS };
+/** Time for an answer. A read comes out of memory; a change is forwarded to the leader and committed first. */
+const READ_MS = 3000;
+const CHANGE_MS = 15_000;
 
 /** The request has not reached anyone: the next arbiter may be asked. */
 const NOT_SENT = new Set([
@@ -39,8 +42,10 @@ export interface Connection {
   ask(method: "GET" | "POST", path: string, body?: unknown): Promise<Answer>;
   /** As `ask`, and an answer that isn't a success is a `ClearNo` with what the arbiter says. */
   demand(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown>;
-  /** Address and headers for a stream of events, of the arbiter that answered last. */
-  streamTarget(): { readonly url: string; readonly headers: Record<string, string> };
+  /** A long answer from the arbiter that answered last. Errors come as the stream's `error`. */
+  stream(path: string, headers: Record<string, string>): Readable;
+  /** The arbiter that is asked first: the one that answered last. */
+  url(): string;
 }
 
 export async function connect(places: ArbiterPlaces): Promise<Connection> {
@@ -50,7 +55,7 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
     throwHttpErrors: false,
     retry: { limit: 0 },
     followRedirect: false,
-    timeout: { lookup: CONNECT_MS, connect: CONNECT_MS, secureConnect: 2 * CONNECT_MS, request: ANSWER_MS },
+    timeout: TIMEOUTS,
     headers: { accept: "application/json", ...headers },
     ...(places.tlsCa === null ? {} : { https: { certificateAuthority: await readCa(places.tlsCa) } }),
   });
@@ -86,7 +91,12 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
       if (answer.status >= 200 && answer.status < 300) return answer.body;
       throw refusal(answer, places.tokenFile !== null);
     },
-    streamTarget: () => ({ url: urls[0] ?? "", headers }),
+    stream: (path, more) =>
+      client.stream(`${urls[0] ?? ""}${path}`, {
+        headers: { ...headers, ...more, accept: "text/event-stream" },
+        throwHttpErrors: true,
+      }),
+    url: () => urls[0] ?? "",
   };
 }
 
@@ -100,6 +110,7 @@ async function attempt(client: Got, method: Method, url: string, body: unknown):
     response = await client(url, {
       method,
       responseType: "text",
+      timeout: { ...TIMEOUTS, request: method === "GET" ? READ_MS : CHANGE_MS },
       ...(body === undefined ? {} : { json: body }),
     });
   } catch (error) {

@@ -10,8 +10,7 @@ import { COMMANDS } from "./commands.ts";
 import { ClearNo, SaidNo, WrongUsage } from "./failure.ts";
 import { programVersion } from "./version.ts";
 
-const INTRODUCTION =
-  "Keeps one and only one copy of each service running on a set of ordinary machines.";
+const INTRODUCTION = "Keeps one and only one copy of each service running on a set of ordinary machines.";
 
 const EXAMPLES = `
 Examples:
@@ -50,7 +49,10 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     // The others are only named: for the list, and for "did you mean".
     const command = entry.name === wanted ? await entry.load() : new Command(entry.name);
     if (command.description() === "") command.description(entry.summary);
-    command.summary(entry.summary).helpGroup(entry.group).showHelpAfterError(`(arbiter ${entry.name} --help shows how it is used)`);
+    command
+      .summary(entry.summary)
+      .helpGroup(entry.group)
+      .showHelpAfterError(`(arbiter ${entry.name} --help shows how it is used)`);
     program.addCommand(command);
   }
   takeControl(program);
@@ -73,7 +75,9 @@ export function conclude(error: unknown): number {
     process.stderr.write(`arbiter: ${error.message}\n`);
     return 1;
   }
-  process.stderr.write(`arbiter: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(
+    `arbiter: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   process.stderr.write("  This is a defect of arbiter itself; the lines above say where.\n");
   return 1;
 }

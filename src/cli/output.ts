@@ -87,6 +87,12 @@ export function plainLine(
   return `${[...words, ...pairs].join(" ")}\n`;
 }
 
+/** What came over the network or out of a file must not move the reader's cursor. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/gu, "\u{fffd}");
+}
+
 /** `340 ms`, `2.5 s`, `4 min`, `3 h`: two digits are enough for eyes. */
 export function durationText(durationMs: number): string {
   if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
