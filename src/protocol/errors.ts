@@ -24,6 +24,7 @@ export const ERRORS = {
   ERR_ARB_ALREADY_RUNNING: "The same arbiter or daemon already runs with this state folder.",
   ERR_ARB_NOT_RUNNING: "No arbiter runs that was started with this configuration.",
   ERR_ARB_STORE_URL: "The store's type or url is unknown or malformed.",
+  ERR_ARB_STORE_ENGINE: "The store's engine is not part of this version.",
   ERR_ARB_STORE_FENCED: "The store refused a write: another arbiter leads, or the row has moved on.",
   ERR_ARB_STORE_UNAVAILABLE: "The store can't be used now: locked, read-only, corrupt, full or out of reach.",
   ERR_ARB_MESSAGE: "A message is not what the protocol says; the member and what was expected are named.",

@@ -1,0 +1,159 @@
+/**
+ * Guards for what comes back from a store. A row that was damaged, or written by something else,
+ * must be a clear error that names it, never a crash later on nor a service with epoch `undefined`.
+ */
+import type { ConfigurationVersion } from "../core/arbiter-io.ts";
+import type {
+  Candidate,
+  CandidateSet,
+  EventDraft,
+  LeadershipRecord,
+  Maintenance,
+  Pause,
+  ServiceRow,
+  Settings,
+  WantedMove,
+} from "../core/model.ts";
+import {
+  flag,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  parsed,
+  record,
+  text,
+  wordOrNull,
+  word,
+  type Members,
+  type Parsed,
+} from "../protocol/reading.ts";
+
+/** Far above anything that the arbiter writes: these guard against garbage, not against size. */
+const NAME = 1024;
+const TEXT = 1_000_000;
+const FILE = 64_000_000;
+const MANY = 1_000_000;
+const NAMES = { entries: MANY, keyLength: 4096 };
+const MAX_TIME = Number.MAX_SAFE_INTEGER;
+
+export const NO_SETTINGS: Settings = { pauses: {}, maintenance: {}, moves: {} };
+
+/** Reads one kind of value from its JSON. */
+export type Guard<T> = (json: unknown) => Parsed<T>;
+
+export const readLeadership: Guard<LeadershipRecord> = (json) =>
+  fromJson(json, (from) => ({
+    clusterId: word(from, "clusterId", NAME),
+    term: integer(from, "term", 0),
+    leader: word(from, "leader", NAME),
+    instance: word(from, "instance", NAME),
+    url: text(from, "url", NAME * 4),
+    beat: integer(from, "beat", 0),
+    released: flag(from, "released"),
+    ttlMs: number(from, "ttlMs", 0, MAX_TIME),
+    electable: list(from, "electable", MANY, (item) => ({
+      name: word(item, "name", NAME),
+      stateId: wordOrNull(item, "stateId", NAME),
+      url: text(item, "url", NAME * 4),
+    })),
+  }));
+
+export const readServiceRow: Guard<ServiceRow> = (json) =>
+  fromJson(json, (from) => ({
+    service: word(from, "service", NAME),
+    holder: wordOrNull(from, "holder", NAME),
+    stateId: wordOrNull(from, "stateId", NAME),
+    bootId: wordOrNull(from, "bootId", NAME),
+    epoch: integer(from, "epoch", 0),
+    cleared: integer(from, "cleared", -1),
+    leaseMaxMs: number(from, "leaseMaxMs", 0, MAX_TIME),
+    candidates: object(from, "candidates", candidateSet),
+    pastSets: list(from, "pastSets", MANY, (item) => ({
+      epoch: integer(item, "epoch", 0),
+      set: object(item, "set", candidateSet),
+    })),
+    sinceWallMs: number(from, "sinceWallMs", -MAX_TIME, MAX_TIME),
+  }));
+
+export const readSettings: Guard<Settings> = (json) =>
+  fromJson(json, (from) => ({
+    pauses: record(from, "pauses", NAMES, (entries, name) => object(entries, name, pause)),
+    maintenance: record(from, "maintenance", NAMES, (entries, name) => object(entries, name, maintenance)),
+    moves: record(from, "moves", NAMES, (entries, name) => object(entries, name, wantedMove)),
+  }));
+
+export const readConfiguration: Guard<ConfigurationVersion> = (json) =>
+  fromJson(json, (from) => ({
+    version: integer(from, "version", 0),
+    hash: text(from, "hash", NAME),
+    atWallMs: number(from, "atWallMs", -MAX_TIME, MAX_TIME),
+    by: text(from, "by", NAME * 4),
+    files: record(from, "files", NAMES, (entries, name) => text(entries, name, FILE)),
+  }));
+
+export const readEvent: Guard<EventDraft> = (json) =>
+  fromJson(json, (from) => ({
+    type: word(from, "type", NAME),
+    atWallMs: number(from, "atWallMs", -MAX_TIME, MAX_TIME),
+    ...(present(from, "service") ? { service: text(from, "service", NAME) } : {}),
+    ...(present(from, "daemon") ? { daemon: text(from, "daemon", NAME) } : {}),
+    ...(present(from, "epoch") ? { epoch: integer(from, "epoch", 0) } : {}),
+    ...(present(from, "term") ? { term: integer(from, "term", 0) } : {}),
+    text: text(from, "text", TEXT),
+    ...(present(from, "row") ? { row: integer(from, "row", 0) } : {}),
+    ...(present(from, "evidence") ? { evidence: object(from, "evidence", (members) => members) } : {}),
+  }));
+
+function fromJson<T>(json: unknown, read: (from: Members) => T): Parsed<T> {
+  if (typeof json !== "string") return { ok: false, error: "the value must be text" };
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return { ok: false, error: "the value must be JSON" };
+  }
+  return parsed(value, read);
+}
+
+function present(from: Members, key: string): boolean {
+  return from[key] !== undefined;
+}
+
+function candidateSet(from: Members): CandidateSet {
+  return { version: integer(from, "version", 0), list: list(from, "list", MANY, candidate) };
+}
+
+function candidate(from: Members): Candidate {
+  return {
+    name: word(from, "name", NAME),
+    stateId: word(from, "stateId", NAME),
+    url: text(from, "url", NAME * 4),
+  };
+}
+
+function pause(from: Members): Pause {
+  return {
+    by: text(from, "by", NAME * 4),
+    reason: text(from, "reason", TEXT),
+    untilWallMs: from["untilWallMs"] === null ? null : number(from, "untilWallMs", -MAX_TIME, MAX_TIME),
+  };
+}
+
+function maintenance(from: Members): Maintenance {
+  return { by: text(from, "by", NAME * 4), reason: text(from, "reason", TEXT) };
+}
+
+function wantedMove(from: Members): WantedMove {
+  return {
+    verb: oneOf(from, "verb", ["switchover", "failover", "failback"]),
+    to: wordOrNull(from, "to", NAME),
+    by: text(from, "by", NAME * 4),
+    requestedWallMs: number(from, "requestedWallMs", -MAX_TIME, MAX_TIME),
+    doneAtBoots:
+      from["doneAtBoots"] === null
+        ? null
+        : record(from, "doneAtBoots", NAMES, (entries, name) => word(entries, name, NAME)),
+  };
+}
