@@ -1,0 +1,212 @@
+/**
+ * The arbiter's core, running: one queue of events, one timer wheel, and what carries each effect
+ * out. Everything else in the process only pushes events and looks at the state.
+ *
+ * An operator's command is a promise here and an id in the core; it is always answered, if not by
+ * the core then by a bound on the waiting, which says honestly that the outcome isn't known.
+ */
+import { createArbiter, stepArbiter } from "../core/arbiter.ts";
+import type { ArbiterEffect, ArbiterEvent, CommandAnswer, OperatorCommand } from "../core/arbiter-io.ts";
+import type { ArbiterOptions, ArbiterState } from "../core/arbiter-state.ts";
+import { nowMs, wallMs } from "../shell/clock.ts";
+import { StepQueue } from "../shell/queue.ts";
+import { TimerWheel } from "../shell/timer-wheel.ts";
+import type { Store } from "../store/contract.ts";
+import { EventFeed } from "./event-feed.ts";
+import type { Journal } from "./journal.ts";
+import type { ProcessLog } from "./log.ts";
+import { ArbiterMetrics } from "./metrics.ts";
+import type { Surroundings } from "./status-facts.ts";
+import { StoreLane } from "./store-lane.ts";
+import type { PushedEvent } from "./store-lane.ts";
+
+/** Sends assignments and brings back `reported`, `checkFailed`, `connectionClosed`. */
+export interface AssignmentSender {
+  assign(effect: Extract<ArbiterEffect, { kind: "assign" }>): void;
+  forget(daemon: string): void;
+  close(): Promise<void> | void;
+}
+
+export interface EngineOptions {
+  readonly options: ArbiterOptions;
+  readonly store: Store;
+  /** Number of the newest event in the store. */
+  readonly lastEvent: number;
+  readonly journal: Journal;
+  readonly log: ProcessLog;
+  makeChecker(push: (event: PushedEvent) => void): AssignmentSender;
+  /** The record says `released`, or the core found that it must not go on. */
+  onEnd(error: unknown): void;
+}
+
+/** Below the ten seconds after which clients give up by themselves. */
+const COMMAND_TIMEOUT_MS = 8_000;
+
+const UNANSWERED: CommandAnswer = {
+  status: 504,
+  text: "The arbiter took the command, but the store has not confirmed it in time. `arbiter status` shows whether it happened.",
+  eventSeq: null,
+};
+const STOPPING: CommandAnswer = {
+  status: 503,
+  text: "This arbiter is stopping. Ask another one.",
+  eventSeq: null,
+};
+
+export class Engine {
+  readonly state: ArbiterState;
+  readonly feed: EventFeed;
+  readonly metrics: ArbiterMetrics;
+  readonly #options: EngineOptions;
+  readonly #queue: StepQueue<ArbiterEvent, ArbiterEffect>;
+  readonly #wheel: TimerWheel;
+  readonly #lane: StoreLane;
+  readonly #checker: AssignmentSender;
+  readonly #answers = new Map<string, (answer: CommandAnswer) => void>();
+  readonly #looks = new Set<() => void>();
+  #nextCommand = 1;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.state = createArbiter(options.options);
+    this.metrics = new ArbiterMetrics(this.state);
+    this.feed = new EventFeed(options.store, options.lastEvent, (text) =>
+      options.log.warn(`The event log can't be read: ${text}`),
+    );
+    this.#queue = new StepQueue<ArbiterEvent, ArbiterEffect>({
+      step: (event) => this.#step(event),
+      perform: (effect) => this.#perform(effect),
+      onFatal: (error) => options.onEnd(error),
+    });
+    this.#wheel = new TimerWheel({
+      onFire: (key) => this.push({ kind: "timerFired", key }),
+      onLate: (lateMs) => {
+        this.metrics.late(lateMs);
+        this.push({ kind: "stalled", lateMs });
+      },
+    });
+    this.#lane = new StoreLane({
+      store: options.store,
+      log: options.log,
+      now: nowMs,
+      push: (event) => this.push(event),
+      onLogged: (events) => this.feed.offer(events),
+      onLatency: (operation, ms) => this.metrics.storeAnswered(operation, ms),
+    });
+    this.#checker = options.makeChecker((event) => this.push(event));
+  }
+
+  start(): void {
+    this.push({ kind: "started" });
+  }
+
+  /** The one way in. */
+  push(event: PushedEvent): void {
+    const now = nowMs();
+    if (event.kind === "reported" && event.sentAtMs !== null) this.metrics.checked(now - event.sentAtMs);
+    else if (event.kind === "checkFailed") this.metrics.checkFailed(event.cause);
+    this.#queue.push({ ...event, nowMs: now, wallMs: wallMs() });
+  }
+
+  #step(event: ArbiterEvent): readonly ArbiterEffect[] {
+    const effects = stepArbiter(this.state, event);
+    for (const look of this.#looks) look();
+    return effects;
+  }
+
+  get around(): Surroundings {
+    return { nowMs: nowMs(), wallMs: wallMs(), undelivered: this.#lane.undelivered };
+  }
+
+  command(by: string, command: OperatorCommand): Promise<CommandAnswer> {
+    if (this.#queue.stopped) return Promise.resolve(STOPPING);
+    const id = `command-${this.#nextCommand}`;
+    this.#nextCommand += 1;
+    const { promise, resolve } = Promise.withResolvers<CommandAnswer>();
+    const timer = setTimeout(() => this.#answer(id, UNANSWERED), COMMAND_TIMEOUT_MS);
+    timer.unref();
+    this.#answers.set(id, (answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+    this.push({ kind: "commanded", id, by, command });
+    return promise;
+  }
+
+  /** Waits until the state is as asked; false: the time was over first. */
+  until(isSo: (state: ArbiterState) => boolean, timeoutMs: number): Promise<boolean> {
+    if (isSo(this.state)) return Promise.resolve(true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const end = (result: boolean): void => {
+      this.#looks.delete(look);
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const look = (): void => {
+      if (isSo(this.state)) end(true);
+    };
+    const timer = setTimeout(() => end(false), timeoutMs);
+    this.#looks.add(look);
+    return promise;
+  }
+
+  /** Ends what runs, the last events first. Nothing is sent after it. */
+  async close(): Promise<void> {
+    await this.#lane.flush(1_000);
+    this.#queue.stop();
+    this.#wheel.close();
+    for (const id of this.#answers.keys()) this.#answer(id, STOPPING);
+    await this.#checker.close();
+    this.#lane.close();
+    this.feed.close();
+    this.metrics.close();
+  }
+
+  #answer(id: string, answer: CommandAnswer): void {
+    const waiting = this.#answers.get(id);
+    this.#answers.delete(id);
+    waiting?.(answer);
+  }
+
+  #perform(effect: ArbiterEffect): void {
+    switch (effect.kind) {
+      case "assign":
+        this.#checker.assign(effect);
+        return;
+      case "commit":
+        this.#lane.commit(effect.commit);
+        return;
+      case "record":
+        this.#lane.record(effect.term, effect.events);
+        return;
+      case "timer":
+        this.#wheel.set(effect.key, effect.atMs);
+        return;
+      case "readLeadership":
+        this.#lane.readLeadership();
+        return;
+      case "campaign":
+        this.#lane.campaign(effect.expected, effect.next);
+        return;
+      case "load":
+        this.#lane.load(effect.term);
+        return;
+      case "answer":
+        this.#answer(effect.id, effect.answer);
+        return;
+      case "journal":
+        this.#options.journal.write(effect.entry);
+        this.metrics.moved(effect.entry);
+        return;
+      case "changed":
+        // Whoever waits for it has looked right after the step.
+        return;
+      case "forget":
+        this.#checker.forget(effect.daemon);
+        return;
+      case "released":
+        this.#options.onEnd(null);
+        return;
+    }
+  }
+}

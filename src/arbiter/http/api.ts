@@ -1,0 +1,61 @@
+/**
+ * What the routes of the HTTP API have in hand, and the shape of a route. The table of routes is
+ * the one source of the server's paths, of the methods it allows and of `/openapi.json`.
+ */
+import type { Request, Response } from "express";
+import type { Access } from "../../protocol/auth.ts";
+import type { Engine } from "../engine.ts";
+
+export type ReloadOutcome =
+  | { readonly kind: "unchanged"; readonly version: number; readonly hash: string }
+  | {
+      readonly kind: "applied";
+      readonly version: number;
+      readonly hash: string;
+      readonly plan: readonly string[];
+    }
+  | { readonly kind: "refused"; readonly errors: readonly string[] }
+  /** Valid, but the store has not taken it (yet). */
+  | { readonly kind: "unconfirmed"; readonly text: string };
+
+export interface Api {
+  readonly engine: Engine;
+  readonly access: Access;
+  /** What it listens at, for the rule on host names. */
+  readonly address: string;
+  reload(by: string): Promise<ReloadOutcome>;
+}
+
+export interface BodyMember {
+  readonly type: "string" | "boolean" | "integer";
+  readonly description: string;
+  readonly required?: boolean;
+  /** Of a string. */
+  readonly maxLength?: number;
+  /** Of an integer. */
+  readonly minimum?: number;
+}
+export type BodyShape = Readonly<Record<string, BodyMember>>;
+
+export interface Route {
+  readonly method: "get" | "post" | "delete";
+  /** As OpenAPI writes it: `/v1/services/{service}`. */
+  readonly path: string;
+  /** open: no token, whatever is set; read: the read token, if one is set; change: the token. */
+  readonly access: "open" | "read" | "change";
+  readonly summary: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Members of the JSON body; unknown ones are refused, so that a typo can't pass for a wish. */
+  readonly body?: BodyShape;
+  /** Media type of a good answer. (Default: application/json) */
+  readonly produces?: string;
+  /** Status of a good answer, and what else it may be. */
+  readonly answers: Readonly<Record<number, string>>;
+  serve(api: Api, request: Request, response: Response): Promise<void> | void;
+}
+
+/** A path parameter; the router has put it there. */
+export function parameter(request: Request, name: string): string {
+  const value: unknown = request.params[name];
+  return typeof value === "string" ? value : "";
+}

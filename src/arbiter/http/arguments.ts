@@ -1,0 +1,98 @@
+/**
+ * Reads what a caller passes: the members of a small JSON body, whole numbers in the query, and who
+ * says so. All of it is strict: an operation that was misspelt must not do something else.
+ */
+import type { Request } from "express";
+import { readJson } from "../../protocol/body.ts";
+import type { BodyRead } from "../../protocol/body.ts";
+import { problem } from "../../protocol/problem.ts";
+import type { Problem } from "../../protocol/problem.ts";
+import type { BodyMember, BodyShape } from "./api.ts";
+
+/** Any operation fits a thousand times. */
+export const BODY_LIMIT_BYTES: number = 64 * 1024;
+
+type Value = string | number | boolean;
+export type Arguments = Readonly<Record<string, Value | undefined>>;
+export type ArgumentsRead = { readonly ok: true; readonly value: Arguments } | (BodyRead & { ok: false });
+
+/** Everyone may say in whose name he asks; it stands in the event log, it grants nothing. */
+export const BY: BodyMember = {
+  type: "string",
+  maxLength: 128,
+  description: "Who asks, for the event log. (Default: the caller's address)",
+};
+
+export async function readArguments(request: Request, shape: BodyShape): Promise<ArgumentsRead> {
+  const body = await readJson(request, BODY_LIMIT_BYTES, true);
+  if (!body.ok) return body;
+  if (body.value === undefined) return checked({}, shape);
+  if (typeof body.value !== "object" || body.value === null || Array.isArray(body.value)) {
+    return refused("The body must be a JSON object.");
+  }
+  return checked({ ...body.value }, shape);
+}
+
+function checked(given: Readonly<Record<string, unknown>>, shape: BodyShape): ArgumentsRead {
+  const value: Record<string, Value> = {};
+  for (const [name, member] of Object.entries(given)) {
+    const expected = Object.hasOwn(shape, name) ? shape[name] : undefined;
+    if (expected === undefined) {
+      return refused(`There is no member \`${name}\`; known are ${Object.keys(shape).join(", ")}.`);
+    }
+    // null says the same as leaving it out.
+    if (member === null) continue;
+    const wrong = mismatch(member, expected);
+    if (wrong !== null) return refused(`\`${name}\` must be ${wrong}.`);
+    if (typeof member === "string" || typeof member === "number" || typeof member === "boolean") {
+      value[name] = member;
+    }
+  }
+  for (const [name, { required }] of Object.entries(shape)) {
+    if (required === true && value[name] === undefined) return refused(`\`${name}\` is missing.`);
+  }
+  return { ok: true, value };
+}
+
+function mismatch(value: unknown, { type, maxLength = 1_000, minimum = 0 }: BodyMember): string | null {
+  if (type === "boolean") return typeof value === "boolean" ? null : "true or false";
+  if (type === "integer") {
+    const fits = typeof value === "number" && Number.isSafeInteger(value) && value >= minimum;
+    return fits ? null : `an integer of at least ${minimum}`;
+  }
+  const fits = typeof value === "string" && value.length > 0 && value.length <= maxLength;
+  return fits ? null : `a string of 1 to ${maxLength} characters`;
+}
+
+function refused(detail: string): ArgumentsRead {
+  return {
+    ok: false,
+    problem: problem(400, "Bad Request", detail, { code: "ERR_ARB_MESSAGE" }),
+    close: false,
+  };
+}
+
+export function textOf(given: Arguments, name: string): string | null {
+  const value = given[name];
+  return typeof value === "string" ? value : null;
+}
+
+export function numberOf(given: Arguments, name: string): number | null {
+  const value = given[name];
+  return typeof value === "number" ? value : null;
+}
+
+export function callerOf(request: Request, given: Arguments): string {
+  return textOf(given, "by") ?? `someone at ${request.socket.remoteAddress ?? "an unknown address"}`;
+}
+
+/** A whole number of the query; undefined: it isn't there. */
+export function queryNumber(request: Request, name: string, max: number): number | Problem | undefined {
+  const text: unknown = request.query[name];
+  if (text === undefined) return undefined;
+  const value = typeof text === "string" && /^\d{1,15}$/u.test(text) ? Number(text) : Number.NaN;
+  if (value <= max) return value;
+  return problem(400, "Bad Request", `\`${name}\` must be an integer from 0 to ${max}.`, {
+    code: "ERR_ARB_MESSAGE",
+  });
+}

@@ -1,0 +1,30 @@
+/**
+ * A token bucket for each name: so many at once, so many a second after that. The caller passes the
+ * time, and names that are bounded in number.
+ */
+interface Bucket {
+  left: number;
+  atMs: number;
+}
+
+export class RateLimit {
+  readonly #perSecond: number;
+  readonly #atOnce: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(perSecond: number, atOnce: number) {
+    this.#perSecond = perSecond;
+    this.#atOnce = atOnce;
+  }
+
+  allows(name: string, nowMs: number): boolean {
+    const bucket = this.#buckets.get(name) ?? { left: this.#atOnce, atMs: nowMs };
+    this.#buckets.set(name, bucket);
+    const refilled = bucket.left + ((nowMs - bucket.atMs) / 1_000) * this.#perSecond;
+    bucket.left = Math.min(this.#atOnce, refilled);
+    bucket.atMs = nowMs;
+    if (bucket.left < 1) return false;
+    bucket.left -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,136 @@
+/** The reading routes: status, map, services, peers, configuration, events, metrics. */
+import { createHash } from "node:crypto";
+import type { Request, Response } from "express";
+import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
+import { clusterMap, leaderOf, mapTag, peers, serviceAnswer } from "../cluster-map.ts";
+import { statusOf } from "../status.ts";
+import type { Api } from "./api.ts";
+import { parameter } from "./api.ts";
+import { queryNumber } from "./arguments.ts";
+
+const MOST_EVENTS = 1_000;
+const SOME_EVENTS = 100;
+
+export function healthz({ engine }: Api, _request: Request, response: Response): void {
+  sendJson(response, 200, { name: engine.state.options.name, state: engine.state.leadership.mode });
+}
+
+export function leader({ engine }: Api, _request: Request, response: Response): void {
+  const { state } = engine;
+  const who = { name: state.options.name, leader: leaderOf(state), term: state.term };
+  if (state.leadership.mode === "leading") {
+    sendJson(response, 200, who);
+    return;
+  }
+  const detail = `${who.name} stands by; ${who.leader === null ? "nobody leads" : `${who.leader} leads`}.`;
+  sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_NOT_LEADER", ...who }));
+}
+
+export function status({ engine }: Api, _request: Request, response: Response): void {
+  sendJson(response, 200, statusOf(engine.state, engine.around));
+}
+
+export function map({ engine }: Api, request: Request, response: Response): void {
+  const etag = mapTag(engine.state);
+  if (noneMatches(request.headers["if-none-match"], etag)) {
+    sendJson(response, 200, clusterMap(engine.state), { etag, "cache-control": "no-cache" });
+    return;
+  }
+  response.writeHead(304, { etag, "cache-control": "no-cache" });
+  response.end();
+}
+
+/** `If-None-Match`: whether the answer has to be sent. */
+function noneMatches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return true;
+  const tags = new Set(header.split(",").map((tag) => tag.trim().replace(/^W\//u, "")));
+  return !tags.has("*") && !tags.has(etag);
+}
+
+export function services({ engine }: Api, _request: Request, response: Response): void {
+  const { state } = engine;
+  const list = [...state.services.values()].map((view) => serviceAnswer(state, view));
+  sendJson(response, 200, { version: state.mapVersion, services: list });
+}
+
+export function service({ engine }: Api, request: Request, response: Response): void {
+  const name = parameter(request, "service");
+  const view = engine.state.services.get(name);
+  if (view === undefined) {
+    const known = [...engine.state.services.keys()].join(", ") || "none";
+    sendProblem(
+      response,
+      problem(404, "Not Found", `There is no service ${name}. Known: ${known}.`, {
+        code: "ERR_ARB_NOT_FOUND",
+      }),
+    );
+    return;
+  }
+  const answer = serviceAnswer(engine.state, view);
+  if (answer.holder !== null) {
+    sendJson(response, 200, answer);
+    return;
+  }
+  sendProblem(
+    response,
+    problem(503, "Service Unavailable", `${name} has no holder at the moment. Ask again.`, {
+      ...answer,
+      code: "ERR_ARB_VACANT",
+    }),
+    { "retry-after": "1" },
+  );
+}
+
+export function peerList({ engine }: Api, _request: Request, response: Response): void {
+  const all = peers(engine.state);
+  sendJson(response, 200, {
+    version: engine.state.mapVersion,
+    arbiters: all.filter(({ type }) => type === "arbiter"),
+    daemons: all.filter(({ type }) => type !== "arbiter"),
+  });
+}
+
+/** The manifest: which files, with their hashes. Their content may hold what isn't everyone's. */
+export function config({ engine }: Api, _request: Request, response: Response): void {
+  const { configuration, refusedEdit } = engine.state;
+  const files = Object.entries(configuration.files).map(([path, content]) => ({
+    path,
+    bytes: Buffer.byteLength(content),
+    sha256: createHash("sha256").update(content).digest("hex"),
+  }));
+  sendJson(response, 200, {
+    version: configuration.version,
+    hash: configuration.hash,
+    at: new Date(configuration.atWallMs).toISOString(),
+    by: configuration.by,
+    files,
+    refusedEdit:
+      refusedEdit === null
+        ? null
+        : { at: new Date(refusedEdit.atWallMs).toISOString(), errors: refusedEdit.errors },
+  });
+}
+
+export async function events({ engine }: Api, request: Request, response: Response): Promise<void> {
+  const after = queryNumber(request, "after", Number.MAX_SAFE_INTEGER);
+  const limit = queryNumber(request, "limit", MOST_EVENTS) ?? SOME_EVENTS;
+  if (typeof after === "object") {
+    sendProblem(response, after);
+    return;
+  }
+  if (typeof limit === "object") {
+    sendProblem(response, limit);
+    return;
+  }
+  await engine.feed.refresh();
+  // Without a number to go on from: the newest.
+  const from = after ?? Math.max(0, engine.feed.tail - limit);
+  const list = limit === 0 ? [] : await engine.feed.after(from, limit);
+  sendJson(response, 200, { events: list, last: engine.feed.tail });
+}
+
+export async function metrics({ engine }: Api, _request: Request, response: Response): Promise<void> {
+  const text = await engine.metrics.text();
+  response.writeHead(200, { "content-type": engine.metrics.contentType, "cache-control": "no-store" });
+  response.end(text);
+}

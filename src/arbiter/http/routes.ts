@@ -1,0 +1,243 @@
+/** The table of routes: everything that an arbiter answers over HTTP, and nothing else. */
+import { sendJson } from "../../protocol/problem.ts";
+import type { Route } from "./api.ts";
+import { eventStream } from "./event-stream.ts";
+import { openapi } from "./openapi.ts";
+import {
+  later,
+  maintenance,
+  MAINTENANCE_BODY,
+  move,
+  MOVE_BODY,
+  pause,
+  PAUSE_BODY,
+  reload,
+  resume,
+  RESUME_BODY,
+} from "./operations.ts";
+import { page } from "./page.ts";
+import {
+  config,
+  events,
+  healthz,
+  leader,
+  map,
+  metrics,
+  peerList,
+  service,
+  services,
+  status,
+} from "./reads.ts";
+
+/** Of the HTTP contract; it rises with each addition. */
+export const API_VERSION = "1.0.0";
+
+const read = { method: "get", access: "read" } as const;
+const change = { method: "post", access: "change" } as const;
+const accepted = {
+  202: "Accepted, with the number of the event that records it",
+  404: "No such service or daemon",
+  409: "Not possible now; the answer says why",
+  503: "This arbiter stands by, or the store is away",
+} as const;
+
+function moving(verb: "switchover" | "failover" | "failback", summary: string): Route {
+  const path = `/v1/services/{service}/${verb}`;
+  return { ...change, path, summary, body: MOVE_BODY, answers: accepted, serve: move(verb) };
+}
+
+export const ROUTES: readonly Route[] = [
+  {
+    ...read,
+    access: "open",
+    path: "/healthz",
+    summary: "Whether it runs",
+    answers: { 200: "It runs" },
+    serve: healthz,
+  },
+  {
+    ...read,
+    access: "open",
+    path: "/leader",
+    summary: "Whether it leads",
+    answers: { 200: "It leads", 503: "It stands by" },
+    serve: leader,
+  },
+  {
+    ...read,
+    path: "/v1/status",
+    summary: "Everything that `arbiter status` shows",
+    answers: { 200: "The status" },
+    serve: status,
+  },
+  {
+    ...read,
+    path: "/v1/map",
+    summary: "The cluster map",
+    answers: { 200: "The map", 304: "It has not changed" },
+    serve: map,
+  },
+  {
+    ...read,
+    path: "/v1/services",
+    summary: "All services with their holders",
+    answers: { 200: "The services" },
+    serve: services,
+  },
+  {
+    ...read,
+    path: "/v1/services/{service}",
+    summary: "Who holds a service, and where it answers",
+    answers: { 200: "Its holder", 404: "No such service", 503: "Nobody holds it" },
+    serve: service,
+  },
+  {
+    ...read,
+    path: "/v1/peers",
+    summary: "Arbiters and daemons",
+    answers: { 200: "The peers" },
+    serve: peerList,
+  },
+  {
+    ...read,
+    path: "/v1/events",
+    summary: "The event log, oldest first; without `after`, its end",
+    query: { after: "Only events with a higher number", limit: "At most so many (default 100, most 1000)" },
+    answers: { 200: "Events" },
+    serve: events,
+  },
+  {
+    ...read,
+    path: "/v1/events/stream",
+    summary: "The event log as server-sent events; `Last-Event-ID` continues without loss",
+    query: { after: "Begin after this number (default: with what happens next)" },
+    produces: "text/event-stream",
+    answers: { 200: "The stream" },
+    serve: eventStream,
+  },
+  {
+    ...read,
+    path: "/v1/config",
+    summary: "Version, hash and files of the configuration in force",
+    answers: { 200: "The manifest" },
+    serve: config,
+  },
+  {
+    ...read,
+    path: "/metrics",
+    summary: "Metrics for Prometheus",
+    produces: "text/plain",
+    answers: { 200: "Metrics" },
+    serve: metrics,
+  },
+  {
+    ...read,
+    path: "/",
+    summary: "The status as a page",
+    produces: "text/html",
+    answers: { 200: "A page" },
+    serve: page,
+  },
+  {
+    ...read,
+    access: "open",
+    path: "/openapi.json",
+    summary: "This contract",
+    answers: { 200: "OpenAPI 3.1" },
+    serve: (_api, _request, response) => {
+      sendJson(response, 200, openapi(ROUTES, API_VERSION));
+    },
+  },
+  moving("switchover", "Moves a service in good order"),
+  moving("failover", "Takes a service from a daemon that has failed"),
+  moving("failback", "Moves a service back to its master"),
+  {
+    ...change,
+    path: "/v1/services/{service}/pause",
+    summary: "The service doesn't move by itself",
+    body: PAUSE_BODY,
+    answers: accepted,
+    serve: pause,
+  },
+  {
+    ...change,
+    path: "/v1/services/{service}/resume",
+    summary: "Ends the service's pause",
+    body: RESUME_BODY,
+    answers: accepted,
+    serve: resume,
+  },
+  {
+    ...change,
+    path: "/v1/pause",
+    summary: "Nothing moves by itself",
+    body: PAUSE_BODY,
+    answers: accepted,
+    serve: pause,
+  },
+  {
+    ...change,
+    path: "/v1/resume",
+    summary: "Ends the pause of everything",
+    body: RESUME_BODY,
+    answers: accepted,
+    serve: resume,
+  },
+  {
+    ...change,
+    path: "/v1/daemons/{daemon}/maintenance",
+    summary: "The daemon gives up what it holds and isn't chosen",
+    body: MAINTENANCE_BODY,
+    answers: accepted,
+    serve: maintenance,
+  },
+  {
+    ...change,
+    path: "/v1/reload",
+    summary: "Reads the files again",
+    body: RESUME_BODY,
+    answers: { 200: "In force, with what changed", 422: "Refused as a whole, with every error" },
+    serve: reload,
+  },
+  {
+    ...change,
+    path: "/v1/arbiters/promise",
+    summary: "An arbiter promises not to lead",
+    answers: { 501: "In a later version" },
+    serve: later("Promises between arbiters come with a later version; one arbiter leads without them."),
+  },
+  {
+    ...change,
+    path: "/v1/leader",
+    summary: "Hands the lead over",
+    answers: { 501: "In a later version" },
+    serve: later("Handing the lead over comes with a later version. Stop the leader: a standby takes over."),
+  },
+  {
+    ...change,
+    path: "/v1/daemons",
+    summary: "A daemon joins the running cluster",
+    answers: { 501: "In a later version" },
+    serve: later(
+      "Joining over HTTP comes with a later version. Put the daemon's file into the folder: it is read at once.",
+    ),
+  },
+  {
+    method: "delete",
+    access: "change",
+    path: "/v1/daemons/{daemon}",
+    summary: "A daemon leaves the running cluster",
+    answers: { 501: "In a later version" },
+    serve: later(
+      "Leaving over HTTP comes with a later version. Remove the daemon's file from the folder: it is read at once.",
+    ),
+  },
+  {
+    ...change,
+    path: "/v1/reports",
+    summary: "A daemon's unasked report",
+    answers: { 204: "Taken", 404: "No such daemon", 429: "Too many of them" },
+    // Served in front of the router, see server.ts; here it stands for the contract.
+    serve: later("Reports are served in front of the router."),
+  },
+];

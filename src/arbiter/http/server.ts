@@ -1,0 +1,224 @@
+/**
+ * The listening socket: HTTP or HTTPS, its limits, and the one path that goes around express.
+ *
+ * It listens before anything else of the process is begun, so that a port in use is found out
+ * before a store is touched; until the API is there, it answers 503. TLS that was asked for and
+ * can't be had is an error, never plain HTTP.
+ */
+import { readFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { Socket } from "node:net";
+import { ArbiterError, codeOf, messageOf } from "../../protocol/errors.ts";
+import { problem, sendProblem } from "../../protocol/problem.ts";
+import type { ProcessLog } from "../log.ts";
+import type { Api } from "./api.ts";
+import { createApp } from "./app.ts";
+import { ReportReceiver } from "./reports.ts";
+
+export interface Listening {
+  readonly server: ApiServer;
+  readonly port: number;
+}
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | null;
+  readonly requireClientCert: boolean;
+}
+
+export interface ListenOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly tls: TlsFiles | null;
+  readonly log: ProcessLog;
+}
+
+/** A header that is sent slower than this isn't sent by a client of ours. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** Longer than a minute, as proxies keep theirs, so that the client is the one to close. */
+const KEEP_ALIVE_MS = 75_000;
+const MOST_CONNECTIONS = 20_000;
+
+export class ApiServer {
+  readonly #server: Server;
+  readonly #log: ProcessLog;
+  #serve: RequestListener = starting;
+
+  constructor(tls: TlsFiles | null, log: ProcessLog) {
+    this.#log = log;
+    const limits = {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 5_000,
+      maxHeaderSize: 16 * 1024,
+      noDelay: true,
+    };
+    const listener: RequestListener = (request, response) => this.#serve(request, response);
+    this.#server =
+      tls === null
+        ? createHttpServer(limits, listener)
+        : createHttpsServer({ ...limits, ...secureOptions(tls) }, listener);
+    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.on("clientError", refuseClient);
+  }
+
+  async listen(address: string, port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    this.#server.once("error", reject);
+    this.#server.listen({ host: bare(address), port }, () => resolve(undefined));
+    try {
+      await promise;
+    } catch (error) {
+      throw bindError(address, port, error);
+    }
+    this.#server.removeAllListeners("error");
+    this.#server.on("error", (error: Error) => this.#log.error(`The HTTP server: ${error.message}`));
+    const bound = this.#server.address();
+    return typeof bound === "object" && bound !== null ? bound.port : port;
+  }
+
+  /** From now on the API answers. */
+  open(api: Api): void {
+    const app = createApp(api, this.#log);
+    const reports = new ReportReceiver(api);
+    this.#serve = (request: IncomingMessage, response: ServerResponse) => {
+      if (request.method !== "POST" || request.url?.split("?", 1)[0] !== "/v1/reports") {
+        app(request, response);
+        return;
+      }
+      reports.serve(request, response).catch((error: unknown) => {
+        this.#log.error(`A report could not be taken: ${messageOf(error)}`);
+        sendProblem(
+          response,
+          problem(500, "Internal Server Error", "The arbiter failed to take it; its log says why.", {
+            code: "ERR_ARB_INTERNAL",
+          }),
+        );
+      });
+    };
+  }
+
+  /** Answers what has been asked, for a moment, and then cuts off: streams never end by themselves. */
+  async close(graceMs: number): Promise<void> {
+    this.#serve = stopping;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#server.close(() => resolve(undefined));
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+function unavailable(response: ServerResponse, detail: string): void {
+  sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_NOT_LEADER" }), {
+    "retry-after": "1",
+    connection: "close",
+  });
+}
+
+function starting(_request: IncomingMessage, response: ServerResponse): void {
+  unavailable(response, "This arbiter is starting. Ask again in a moment.");
+}
+
+function stopping(_request: IncomingMessage, response: ServerResponse): void {
+  unavailable(response, "This arbiter is stopping. Ask another one.");
+}
+
+/** What isn't HTTP, or comes too slowly, gets a problem as well, if anyone reads it. */
+function refuseClient(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, title] = clientError(error.code);
+  const body = JSON.stringify(
+    problem(status, title, "The request could not be read.", { code: "ERR_ARB_BODY" }),
+  );
+  socket.end(
+    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function clientError(code: string | undefined): readonly [number, string] {
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "Request Timeout"];
+  if (code === "HPE_HEADER_OVERFLOW") return [431, "Request Header Fields Too Large"];
+  return [400, "Bad Request"];
+}
+
+/** IPv6 as URLs write it has brackets; sockets don't. */
+function bare(address: string): string {
+  return address.replace(/^\[(.*)\]$/u, "$1");
+}
+
+function bindError(address: string, port: number, error: unknown): ArbiterError {
+  const where = `${address}:${port}`;
+  const code = codeOf(error);
+  if (code === "EADDRINUSE") {
+    return new ArbiterError(
+      "ERR_ARB_PORT_IN_USE",
+      `Another process listens at ${where} already. If it is this arbiter, \`arbiter stop\` ends it; ` +
+        "else give this one another `port` in its .cfg.",
+      { cause: error },
+    );
+  }
+  const what =
+    code === "EADDRNOTAVAIL"
+      ? "it is no address of this machine. Correct `address`, or name the one to listen at as `bind` in [security]"
+      : code === "EACCES"
+        ? "this user may not. Ports below 1024 are privileged: choose another `port`"
+        : messageOf(error);
+  return new ArbiterError("ERR_ARB_BIND", `Can't listen at ${where}: ${what}.`, { cause: error });
+}
+
+function secureOptions(tls: TlsFiles): {
+  cert: Buffer;
+  key: Buffer;
+  ca?: Buffer;
+  requestCert: boolean;
+  rejectUnauthorized: boolean;
+  minVersion: "TLSv1.2";
+} {
+  return {
+    cert: pem("tls_cert", tls.cert),
+    key: pem("tls_key", tls.key),
+    ...(tls.ca === null ? {} : { ca: pem("tls_ca", tls.ca) }),
+    requestCert: tls.requireClientCert,
+    rejectUnauthorized: tls.requireClientCert,
+    minVersion: "TLSv1.2",
+  };
+}
+
+function pem(key: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new ArbiterError(
+      "ERR_ARB_TLS",
+      `\`${key}\` in [security] names ${file}, which can't be read: ${messageOf(error)}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Makes the server and listens. Bad certificates are found out here as well. */
+export async function listen(options: ListenOptions): Promise<Listening> {
+  let server: ApiServer;
+  try {
+    server = new ApiServer(options.tls, options.log);
+  } catch (error) {
+    if (error instanceof ArbiterError) throw error;
+    throw new ArbiterError(
+      "ERR_ARB_TLS",
+      `The certificate or its key can't be used: ${messageOf(error)}. Check \`tls_cert\` and \`tls_key\` in [security].`,
+      { cause: error },
+    );
+  }
+  return { server, port: await server.listen(options.address, options.port) };
+}
