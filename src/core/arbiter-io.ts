@@ -123,6 +123,8 @@ export type ArbiterEvent = Moment &
         readonly revision: number;
         readonly rows: readonly ServiceRow[];
         readonly settings: Settings;
+        /** The newest configuration version in the store; null: none yet. */
+        readonly configuration: ConfigurationVersion | null;
       }
     | {
         readonly kind: "committed";

@@ -5,7 +5,7 @@
  * What must survive a crash is in `row` and `settings` alone, as the store has it: everything else
  * can be learned again from reports and from waiting.
  */
-import type { CommandAnswer, ConfigurationVersion, OperatorCommand } from "./arbiter-io.ts";
+import type { ConfigurationVersion } from "./arbiter-io.ts";
 import type { Report } from "./messages.ts";
 import type {
   ArbiterSpec,
@@ -71,6 +71,22 @@ export interface ServiceView {
    * running maximum, which nothing but `cleared` lowers (I1).
    */
   boundMs: number;
+  /** Highest epoch known to be over for good; committed with the next change of the row. */
+  knownCleared: number;
+  /** The report that proves `epoch` over, until it is used. */
+  proof: {
+    readonly epoch: number;
+    readonly planned: boolean;
+    readonly evidence: Readonly<Record<string, unknown>>;
+  } | null;
+  /** What the holder last said of it at `row.epoch`; null: nothing yet. */
+  holderState: "activating" | "active" | "draining" | null;
+  /** An operator's order that waits to be carried out by the table; see commands. */
+  order: {
+    readonly kind: "failover" | "declared-dead";
+    readonly by: string;
+    readonly to: string | null;
+  } | null;
   /** A report has shown `row.epoch` active: proof about it may then raise `cleared`. */
   shownActive: boolean;
   /** Candidate sets version that the holder says it has taken. */
@@ -126,8 +142,17 @@ export interface LeadershipView {
   validUntilMs: number;
   /** A call to the store is on its way. */
   calling: boolean;
+  /** A commit's outcome is unknown: a new term is taken before anything else is committed. */
+  needsNewTerm: boolean;
   storeDownSinceMs: number | null;
   storeProblem: string | null;
+}
+
+export interface WaitingCommand {
+  readonly id: string;
+  readonly text: string;
+  /** Which of the commit's events records it. */
+  readonly eventIndex: number;
 }
 
 /** A commit sent to the store, kept until it is answered. */
@@ -143,7 +168,7 @@ export interface PendingCommit {
     readonly plan: readonly string[];
   } | null;
   /** Commands answered when it is committed, with the text of the answer. */
-  readonly commands: readonly { readonly id: string; readonly text: string }[];
+  readonly commands: readonly WaitingCommand[];
 }
 
 export interface ArbiterOptions {
@@ -151,6 +176,11 @@ export interface ArbiterOptions {
   readonly url: string;
   /** One start of this arbiter, random. */
   readonly instance: string;
+  /**
+   * Random, kept in its state folder, which it holds locked while it runs: the same `stateId` in
+   * another instance proves that the earlier one is gone.
+   */
+  readonly stateId: string;
   /** Used as the cluster's id if the store is empty, random. */
   readonly freshClusterId: string;
   readonly model: ClusterModel;
@@ -175,16 +205,24 @@ export interface ArbiterState {
   settings: Settings;
   daemons: Map<string, DaemonView>;
   services: Map<string, ServiceView>;
-  /** Services each daemon is the committed holder of; derived, kept for the hot path. */
+  /** Every row of the store, also of services that left the configuration: no epoch is used twice. */
+  rows: Map<string, ServiceRow>;
+  /** Something left the configuration and isn't let go yet. */
+  hasRemoved: boolean;
+  /** A valid edit that waits for the store. */
+  waitingModel: {
+    readonly model: ClusterModel;
+    readonly configuration: ConfigurationVersion;
+    readonly plan: readonly string[];
+  } | null;
+  /** Services each daemon is a candidate of; derived from the model. */
+  candidateOf: Map<string, readonly string[]>;
+  /** Services each daemon is the committed holder of, not yet over; derived, kept for the hot path. */
   holdings: Map<string, Set<string>>;
   nextCommitId: number;
   commits: Map<number, PendingCommit>;
-  /** An operator's command that waits for its commit: id to answer. */
-  lastAnswer: CommandAnswer | null;
   lastStallEndMs: number;
   lastStallLateMs: number;
-  /** Commands put off until this arbiter leads. */
-  deferred: readonly { readonly id: string; readonly by: string; readonly command: OperatorCommand }[];
   /** Events noted before this arbiter leads. */
   notes: EventDraft[];
 }

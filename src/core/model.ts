@@ -199,6 +199,11 @@ export interface WantedMove {
   readonly to: string | null;
   readonly by: string;
   readonly requestedWallMs: number;
+  /**
+   * null: not done yet. Done: the boots of the service's masters at that time. As long as a master
+   * is still that boot it has not been away, and nothing fails back to it by itself.
+   */
+  readonly doneAtBoots: Readonly<Record<string, string>> | null;
 }
 export interface Pause {
   readonly by: string;
@@ -224,8 +229,15 @@ export interface LeadershipRecord {
   /** The leader stopped in good order, after its last assignment. */
   readonly released: boolean;
   readonly ttlMs: number;
-  /** Arbiters that may campaign, by instance. */
-  readonly electable: readonly { readonly name: string; readonly instance: string; readonly url: string }[];
+  /**
+   * Arbiters that may campaign once the beat stands still; whoever isn't listed waits until it is,
+   * or until the record says `released`. `stateId` is null for one that the leader hasn't met.
+   */
+  readonly electable: readonly {
+    readonly name: string;
+    readonly stateId: string | null;
+    readonly url: string;
+  }[];
 }
 
 /** An event before the store has numbered it. `type` is a public, greppable name. */

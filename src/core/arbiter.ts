@@ -1,0 +1,227 @@
+/**
+ * The arbiter's core: one event in, effects out.
+ *
+ * It routes the event to the part that understands it, lets every service that may look different
+ * now move as far as it can, and turns what the step gathered into at most one commit. It owns no
+ * clock, no timer and no socket; the state is plain data, changed here and nowhere else. An
+ * impossible transition throws: the process ends, and the leases run out, which is safe.
+ */
+import type { ArbiterEffect, ArbiterEvent } from "./arbiter-io.ts";
+import type { ArbiterOptions, ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
+import { checkFailed, checkIntervalMs, scheduleNext, sendNow } from "./checks.ts";
+import { command, endPauses, schedulePauseEnd } from "./commands.ts";
+import { commitFailed, committed } from "./commits.ts";
+import { hash32 } from "./hash.ts";
+import {
+  campaigned,
+  leadershipRead,
+  lookAtLeadership,
+  newLeadership,
+  stepDown,
+  storeFailed,
+} from "./leadership.ts";
+import type { ArbiterSpec } from "./model.ts";
+import { daemonView, dropRemoved, refuseConfiguration, takeConfiguration } from "./reconfigure.ts";
+import { takeReport } from "./reports.ts";
+import { evaluate } from "./service.ts";
+import { indexCandidates, indexHoldings, orphanSpec, serviceView, unknownRow } from "./service-view.ts";
+import { beginStep, flush, isLeading, mayCommit, setTimer, tell, type Step } from "./step.ts";
+
+/** Beyond so many daemons the first checks are spread over an interval. */
+const AT_ONCE = 50;
+
+export function createArbiter(options: ArbiterOptions): ArbiterState {
+  const self = options.model.arbiters.find(({ name }) => name === options.name);
+  if (self === undefined) throw new Error(`the model has no arbiter ${options.name}`);
+  return {
+    options,
+    self: self satisfies ArbiterSpec,
+    model: options.model,
+    configuration: options.configuration,
+    refusedEdit: null,
+    clusterId: "",
+    term: 0,
+    seq: 0,
+    mapVersion: 0,
+    leadership: newLeadership(),
+    settings: { pauses: {}, maintenance: {}, moves: {} },
+    daemons: new Map(options.model.daemons.map((spec) => [spec.name, daemonView(spec)])),
+    services: new Map(),
+    rows: new Map(),
+    hasRemoved: false,
+    waitingModel: null,
+    candidateOf: new Map(),
+    holdings: new Map(),
+    nextCommitId: 1,
+    commits: new Map(),
+    lastStallEndMs: -Infinity,
+    lastStallLateMs: 0,
+    notes: [],
+  };
+}
+
+export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly ArbiterEffect[] {
+  const step = beginStep(state, event.nowMs, event.wallMs);
+  const { leadership } = state;
+  // Judged at each step, not by a timer: a leader that was frozen must not say another word.
+  if (leadership.mode === "leading" && event.nowMs >= leadership.validUntilMs && hasRivals(state))
+    stepDown(step, "its leadership ran out");
+  const answered = route(step, event);
+  for (const name of step.dirty) {
+    const view = state.services.get(name);
+    if (view !== undefined) evaluate(step, view);
+  }
+  if (answered !== null && isLeading(state) && answered.inFlightSinceMs === null)
+    scheduleNext(step, answered);
+  dropRemoved(step);
+  if (state.waitingModel !== null && mayCommit(state) && step.configuration === null)
+    takeConfiguration(step, state.waitingModel);
+  flush(step);
+  return step.effects;
+}
+
+function hasRivals(state: ArbiterState): boolean {
+  return state.leadership.record?.electable.some(({ name }) => name !== state.options.name) === true;
+}
+
+/** Returns the daemon whose check was answered by this event. */
+function route(step: Step, event: ArbiterEvent): DaemonView | null {
+  const { state } = step;
+  switch (event.kind) {
+    case "started":
+      lookAtLeadership(step);
+      return null;
+    case "timerFired":
+      timerFired(step, event.key);
+      return null;
+    case "stalled":
+      state.lastStallEndMs = event.nowMs;
+      state.lastStallLateMs = event.lateMs;
+      return null;
+    case "reported":
+      return takeReport(step, event);
+    case "checkFailed":
+      checkFailed(step, event);
+      return null;
+    case "connectionClosed": {
+      const daemon = state.daemons.get(event.daemon);
+      if (daemon !== undefined) sendNow(step, daemon, true);
+      return null;
+    }
+    case "leadershipRead":
+      leadershipRead(step, event.record);
+      return null;
+    case "campaigned":
+      campaigned(step, event);
+      return null;
+    case "storeFailed":
+      storeFailed(step, event.detail);
+      return null;
+    case "loaded":
+      loaded(step, event);
+      return null;
+    case "committed":
+      committed(step, event);
+      return null;
+    case "commitFailed":
+      commitFailed(step, event);
+      return null;
+    case "configured":
+      takeConfiguration(step, { model: event.model, configuration: event.configuration, plan: event.plan });
+      return null;
+    case "configRefused":
+      refuseConfiguration(step, event.errors);
+      return null;
+    case "commanded":
+      command(step, event);
+      return null;
+    case "noted":
+      step.events.push(event.event);
+      return null;
+  }
+}
+
+function timerFired(step: Step, key: string): void {
+  const { state } = step;
+  if (key === "leadership") return lookAtLeadership(step);
+  if (key === "pauses") return endPauses(step);
+  if (key.startsWith("service:")) {
+    step.dirty.add(key.slice("service:".length));
+    return;
+  }
+  const daemon = state.daemons.get(key.slice("check:".length));
+  if (daemon !== undefined && isLeading(state) && daemon.inFlightSinceMs === null) sendNow(step, daemon);
+}
+
+type Loaded = Extract<ArbiterEvent, { kind: "loaded" }>;
+
+/** The lead is taken: rows come from the store, everything else from asking. */
+function loaded(step: Step, event: Loaded): void {
+  const { state } = step;
+  state.leadership.calling = false;
+  if (state.leadership.mode !== "loading" || event.term !== state.term) return;
+  state.leadership.mode = "leading";
+  state.mapVersion = Math.max(state.mapVersion, event.revision);
+  state.settings = event.settings;
+  state.rows = new Map(event.rows.map((row) => [row.service, row]));
+  state.commits.clear();
+  adoptServices(step);
+  state.configuration = { ...state.configuration, version: event.configuration?.version ?? 0 };
+  tell(step, {
+    type: "leader.elected",
+    text: `${state.options.name} leads term ${state.term}.`,
+    evidence: { term: state.term, services: state.services.size, daemons: state.daemons.size },
+  });
+  step.events.unshift(...state.notes.splice(0));
+  if (event.configuration?.hash !== state.configuration.hash)
+    takeConfiguration(step, { model: state.model, configuration: state.configuration, plan: [] });
+  firstChecks(step);
+  schedulePauseEnd(step);
+  setTimer(step, "leadership", step.nowMs + state.model.arbiterLeaseMs / 4);
+  step.effects.push({ kind: "changed", mapVersion: state.mapVersion });
+}
+
+function adoptServices(step: Step): void {
+  const { state } = step;
+  const before = state.services;
+  state.services = new Map();
+  const add = (view: ServiceView): void => {
+    const known = before.get(view.spec.name);
+    if (known !== undefined) {
+      view.history = known.history;
+      view.lastGapMs = known.lastGapMs;
+    }
+    const move = state.settings.moves[view.spec.name];
+    if (move !== undefined && move.verb === "failover" && move.doneAtBoots === null)
+      view.order = { kind: "failover", by: move.by, to: move.to };
+    state.services.set(view.spec.name, view);
+    step.dirty.add(view.spec.name);
+  };
+  for (const spec of state.model.services)
+    add(serviceView(step, spec, state.rows.get(spec.name) ?? unknownRow(spec), false));
+  // Held, but gone from the files while no arbiter ran: kept until it is over.
+  for (const row of state.rows.values()) {
+    if (state.services.has(row.service) || row.epoch <= row.cleared) continue;
+    state.hasRemoved = true;
+    add(serviceView(step, orphanSpec(row), row, true));
+  }
+  indexHoldings(state);
+  indexCandidates(state);
+}
+
+function firstChecks(step: Step): void {
+  const { state } = step;
+  const isMany = state.daemons.size > AT_ONCE;
+  for (const daemon of state.daemons.values()) {
+    daemon.inFlightSinceMs = null;
+    daemon.sendAgain = false;
+    const isHolder = (state.holdings.get(daemon.spec.name)?.size ?? 0) > 0;
+    if (!isMany || isHolder) {
+      sendNow(step, daemon);
+      continue;
+    }
+    const share = hash32(daemon.spec.name) / 2 ** 32;
+    daemon.nextCheckAtMs = step.nowMs + share * checkIntervalMs(state, daemon);
+    setTimer(step, `check:${daemon.spec.name}`, daemon.nextCheckAtMs);
+  }
+}

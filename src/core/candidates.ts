@@ -1,0 +1,67 @@
+/**
+ * The candidates of a service, as they are agreed with its holder.
+ *
+ * A holder in failsafe asks exactly those that it was told of. So a set is committed before it is
+ * sent; an addition counts once the holder has acknowledged it, a removal once it is committed; and
+ * who is eligible on expiry stands in each set that a holder above `cleared` may still be asking.
+ */
+import type { ServiceView } from "./arbiter-state.ts";
+import type { Candidate, CandidateSet, ServiceRow } from "./model.ts";
+import { changeRow, isOpen, mayCommit, type Step } from "./step.ts";
+
+/**
+ * Candidates whose `stateId` is known. One that this arbiter has not met yet keeps the `stateId`
+ * that the store remembers: being unreachable is no reason to be left out of the asking.
+ */
+export function candidatesNow(step: Step, view: ServiceView): Candidate[] {
+  const list: Candidate[] = [];
+  for (const name of view.spec.candidates) {
+    const daemon = step.state.daemons.get(name);
+    const remembered = view.row.candidates.list.find((one) => one.name === name);
+    const stateId = daemon?.report?.stateId ?? remembered?.stateId;
+    const url = daemon?.spec.url ?? remembered?.url;
+    if (stateId !== undefined && url !== undefined) list.push({ name, stateId, url });
+  }
+  return list;
+}
+
+/** The sets that still bind, with the present one among the past if its epoch isn't over. */
+export function pastSetsWithPresent(view: ServiceView): ServiceRow["pastSets"] {
+  const kept = view.row.pastSets.filter(
+    ({ epoch, set }) =>
+      epoch > view.knownCleared && !(epoch === view.row.epoch && set.version < view.acknowledgedSet),
+  );
+  if (!isOpen(view) || view.row.epoch === 0) return kept;
+  return [...kept, { epoch: view.row.epoch, set: view.row.candidates }];
+}
+
+/** A change of candidates or a longer lease for the present holder, committed before it is used. */
+export function refreshCandidates(step: Step, view: ServiceView): void {
+  if (view.phase !== "held" || !mayCommit(step.state)) return;
+  if (view.pendingCommit !== null || view.pendingSideCommit !== null) return;
+  const list = candidatesNow(step, view);
+  const hasNewList = !isSameList(list, view.row.candidates.list);
+  const hasLongerLease = view.spec.leaseMs > view.row.leaseMaxMs;
+  if (!hasNewList && !hasLongerLease) return;
+  const candidates: CandidateSet = hasNewList
+    ? { version: view.row.candidates.version + 1, list }
+    : view.row.candidates;
+  const row: ServiceRow = {
+    ...view.row,
+    cleared: view.knownCleared,
+    candidates,
+    pastSets: hasNewList ? pastSetsWithPresent(view) : view.row.pastSets,
+    leaseMaxMs: Math.max(view.spec.leaseMs, view.row.leaseMaxMs),
+  };
+  changeRow(step, view, row, "side");
+}
+
+function isSameList(a: readonly Candidate[], b: readonly Candidate[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one, index) => {
+      const other = b[index];
+      return one.name === other?.name && one.stateId === other.stateId && one.url === other.url;
+    })
+  );
+}

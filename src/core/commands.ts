@@ -1,0 +1,333 @@
+/**
+ * Operators' commands: what is accepted, what is refused, and why.
+ *
+ * A command is answered once its record is committed (I5), not once it has been carried out. What
+ * it asks for stands in the settings until it is done, so that a new leader goes on with it.
+ */
+import type { ArbiterEvent, OperatorCommand } from "./arbiter-io.ts";
+import type { DaemonView, ServiceView } from "./arbiter-state.ts";
+import { touch } from "./checks.ts";
+import { release } from "./leadership.ts";
+import type { Settings, WantedMove } from "./model.ts";
+import { failbackTarget, isFit } from "./moves.ts";
+import { judge } from "./placement.ts";
+import { daemonOf, isLeading, isOpen, mayCommit, setTimer, tell, type Step } from "./step.ts";
+
+type Commanded = Extract<ArbiterEvent, { kind: "commanded" }>;
+type MoveCommand = Extract<OperatorCommand, { service: string; force: boolean }>;
+
+export function command(step: Step, event: Commanded): void {
+  const { state } = step;
+  if (event.command.verb === "release") {
+    release(step);
+    return;
+  }
+  if (!isLeading(state)) {
+    const leader = state.leadership.record?.leader;
+    return refuse(
+      step,
+      event,
+      503,
+      leader === undefined ? "No arbiter leads yet; try again." : `This arbiter stands by; ${leader} leads.`,
+    );
+  }
+  if (!mayCommit(state))
+    return refuse(
+      step,
+      event,
+      503,
+      `The store doesn't answer (${state.leadership.storeProblem ?? "no new term yet"}): nothing can be changed until it is back.`,
+    );
+  switch (event.command.verb) {
+    case "switchover":
+    case "failover":
+    case "failback":
+      return move(step, event, event.command);
+    case "pause":
+    case "resume":
+      return pause(step, event, event.command);
+    case "maintenance":
+      return maintenance(step, event, event.command);
+  }
+}
+
+function refuse(step: Step, event: Commanded, status: number, text: string): void {
+  step.effects.push({ kind: "answer", id: event.id, answer: { status, text, eventSeq: null } });
+}
+
+function settingsOf(step: Step): Settings {
+  return step.settings ?? step.state.settings;
+}
+
+function accept(
+  step: Step,
+  event: Commanded,
+  type: string,
+  text: string,
+  about: { service?: string; daemon?: string },
+): void {
+  step.commands.push({ id: event.id, text, eventIndex: step.events.length });
+  tell(step, { type, ...about, text: `${text} (by ${event.by})`, evidence: { by: event.by } });
+}
+
+function move(step: Step, event: Commanded, wanted: MoveCommand): void {
+  const view = step.state.services.get(wanted.service);
+  if (view === undefined || view.removed) {
+    const known = [...step.state.services.keys()].join(", ");
+    return refuse(
+      step,
+      event,
+      404,
+      `There is no service ${wanted.service}. Known: ${known === "" ? "none" : known}.`,
+    );
+  }
+  if (wanted.to !== null && !view.spec.candidates.includes(wanted.to))
+    return refuse(
+      step,
+      event,
+      409,
+      `${wanted.to} is no candidate of ${wanted.service}. Its candidates: ${view.spec.candidates.join(", ")}.`,
+    );
+  if (wanted.verb === "failover") return failover(step, event, view, wanted);
+  const holder = view.phase === "held" ? daemonOf(step.state, view.row.holder) : null;
+  if (holder === null)
+    return refuse(
+      step,
+      event,
+      409,
+      `${wanted.service} is ${view.phase}: a planned move needs a holder that answers. \`arbiter failover ${wanted.service}\` begins an unplanned one.`,
+    );
+  const target =
+    wanted.verb === "failback"
+      ? failbackOrder(step, event, view, holder)
+      : switchoverTarget(step, event, view, holder, wanted.to);
+  if (target === null) return;
+  const order: WantedMove = {
+    verb: wanted.verb,
+    to: target,
+    by: event.by,
+    requestedWallMs: step.wallMs,
+    doneAtBoots: null,
+  };
+  const settings = settingsOf(step);
+  step.settings = { ...settings, moves: { ...settings.moves, [wanted.service]: order } };
+  accept(
+    step,
+    event,
+    `operator.${wanted.verb}`,
+    `${wanted.verb} of ${wanted.service} from ${holder.spec.name} to ${target}`,
+    { service: wanted.service, daemon: target },
+  );
+}
+
+function switchoverTarget(
+  step: Step,
+  event: Commanded,
+  view: ServiceView,
+  holder: DaemonView,
+  to: string | null,
+): string | null {
+  if (to === holder.spec.name) {
+    refuse(step, event, 409, `${to} holds ${view.spec.name} already.`);
+    return null;
+  }
+  const candidates = view.spec.candidates
+    .map((name) => step.state.daemons.get(name))
+    .filter((daemon): daemon is DaemonView => daemon !== undefined && daemon !== holder);
+  const target = candidates.find(
+    (daemon) => (to === null || daemon.spec.name === to) && isFit(step, view, daemon),
+  );
+  if (target !== undefined) return target.spec.name;
+  const reasons = candidates
+    .filter((daemon) => to === null || daemon.spec.name === to)
+    .map(
+      (daemon) =>
+        `${daemon.spec.name}: ${judge(step.state, view, daemon, { onProof: true, nowMs: step.nowMs, askedAfterMs: 0 }).because}`,
+    );
+  refuse(
+    step,
+    event,
+    409,
+    `Nobody could take ${view.spec.name} now. ${reasons.length === 0 ? "It has no other candidate." : `${reasons.join("; ")}.`}`,
+  );
+  return null;
+}
+
+function failbackOrder(step: Step, event: Commanded, view: ServiceView, holder: DaemonView): string | null {
+  if (view.spec.failback === "never") {
+    refuse(
+      step,
+      event,
+      409,
+      `${view.spec.name} has failback = never. To move it all the same: arbiter switchover ${view.spec.name} --to ${view.spec.masters[0] ?? "DAEMON"}`,
+    );
+    return null;
+  }
+  const master = failbackTarget(step, view, holder);
+  if (master !== null) return master.spec.name;
+  refuse(
+    step,
+    event,
+    409,
+    view.spec.masters.includes(holder.spec.name)
+      ? `${holder.spec.name}, a master of ${view.spec.name}, holds it already.`
+      : `No master of ${view.spec.name} could take it now: ${view.spec.masters.join(", ")}.`,
+  );
+  return null;
+}
+
+function failover(step: Step, event: Commanded, view: ServiceView, wanted: MoveCommand): void {
+  const { service } = wanted;
+  const holder = view.row.holder;
+  if (!isOpen(view) || holder === null)
+    return refuse(step, event, 409, `${service} has no holder; it waits for an eligible candidate.`);
+  if (wanted.to === holder)
+    return refuse(step, event, 409, `${holder} is the holder itself; name another candidate or none.`);
+  if (wanted.force) {
+    const alive = signOfLife(step, view, holder);
+    if (alive !== null && !wanted.evenIfAlive)
+      return refuse(
+        step,
+        event,
+        409,
+        `${alive} Declaring it dead would let two run at once. Use \`arbiter switchover ${service}\`, or --even-if-alive if you know better.`,
+      );
+  }
+  const settings = settingsOf(step);
+  const order: WantedMove = {
+    verb: "failover",
+    to: wanted.to,
+    by: event.by,
+    requestedWallMs: step.wallMs,
+    doneAtBoots: null,
+  };
+  step.settings = { ...settings, moves: { ...settings.moves, [service]: order } };
+  view.order = { kind: wanted.force ? "declared-dead" : "failover", by: event.by, to: wanted.to };
+  view.target = wanted.to;
+  step.dirty.add(service);
+  accept(
+    step,
+    event,
+    wanted.force ? "operator.failover-forced" : "operator.failover",
+    wanted.force
+      ? `${holder} is declared dead: ${service} fails over`
+      : `failover of ${service} away from ${holder}`,
+    { service, daemon: holder },
+  );
+}
+
+function signOfLife(step: Step, view: ServiceView, holder: string): string | null {
+  const daemon = step.state.daemons.get(holder);
+  if (daemon !== undefined && daemon.report !== null && daemon.failedChecks === 0)
+    return `${holder} answers.`;
+  for (const name of view.spec.candidates) {
+    const promise = step.state.daemons.get(name)?.promisesUntilMs[view.spec.name];
+    if (promise !== undefined && promise.untilMs > step.nowMs && promise.epoch === view.row.epoch)
+      return `${holder} is alive: ${name} has promised it not to take ${view.spec.name}.`;
+  }
+  return null;
+}
+
+function pause(
+  step: Step,
+  event: Commanded,
+  wanted: Extract<OperatorCommand, { verb: "pause" | "resume" }>,
+): void {
+  const { service } = wanted;
+  if (service !== null && !step.state.services.has(service))
+    return refuse(
+      step,
+      event,
+      404,
+      `There is no service ${service}. Known: ${[...step.state.services.keys()].join(", ")}.`,
+    );
+  const key = service ?? "*";
+  const what = service ?? "every service";
+  const settings = settingsOf(step);
+  if (wanted.verb === "pause") {
+    const untilWallMs = wanted.forMs === null ? null : step.wallMs + wanted.forMs;
+    const entry = { by: event.by, reason: wanted.reason, untilWallMs };
+    step.settings = { ...settings, pauses: { ...settings.pauses, [key]: entry } };
+    return accept(
+      step,
+      event,
+      "operator.pause",
+      `${what} is paused${wanted.reason === "" ? "" : `: ${wanted.reason}`}`,
+      service === null ? {} : { service },
+    );
+  }
+  if (settings.pauses[key] === undefined) return refuse(step, event, 409, `${what} is not paused.`);
+  const { [key]: _resumed, ...pauses } = settings.pauses;
+  step.settings = { ...settings, pauses };
+  accept(step, event, "operator.resume", `${what} is resumed`, service === null ? {} : { service });
+}
+
+function maintenance(
+  step: Step,
+  event: Commanded,
+  wanted: Extract<OperatorCommand, { verb: "maintenance" }>,
+): void {
+  const { daemon, on } = wanted;
+  if (!step.state.daemons.has(daemon))
+    return refuse(
+      step,
+      event,
+      404,
+      `There is no daemon ${daemon}. Known: ${[...step.state.daemons.keys()].join(", ")}.`,
+    );
+  const settings = settingsOf(step);
+  if (on) {
+    const entry = { by: event.by, reason: wanted.reason };
+    step.settings = { ...settings, maintenance: { ...settings.maintenance, [daemon]: entry } };
+  } else {
+    if (settings.maintenance[daemon] === undefined)
+      return refuse(step, event, 409, `${daemon} is not in maintenance.`);
+    const { [daemon]: _ended, ...rest } = settings.maintenance;
+    step.settings = { ...settings, maintenance: rest };
+  }
+  accept(step, event, "operator.maintenance", `${daemon} is ${on ? "in" : "out of"} maintenance`, { daemon });
+}
+
+/** New settings are in force: look at everything they may touch, and wake when the next pause ends. */
+export function applySettings(step: Step, settings: Settings): void {
+  const { state } = step;
+  const before = state.settings;
+  state.settings = settings;
+  for (const name of state.services.keys()) step.dirty.add(name);
+  for (const name of new Set([...Object.keys(before.maintenance), ...Object.keys(settings.maintenance)]))
+    touch(step, name);
+  schedulePauseEnd(step);
+}
+
+export function schedulePauseEnd(step: Step): void {
+  const ends = Object.values(step.state.settings.pauses).flatMap(({ untilWallMs }) => untilWallMs ?? []);
+  const nextWallMs = Math.min(...ends, Infinity);
+  // The wall clock only says how long a pause is to last; nothing safe depends on it.
+  setTimer(
+    step,
+    "pauses",
+    nextWallMs === Infinity ? null : step.nowMs + Math.max(0, nextWallMs - step.wallMs),
+  );
+}
+
+export function endPauses(step: Step): void {
+  if (!mayCommit(step.state)) {
+    setTimer(step, "pauses", step.nowMs + 1000);
+    return;
+  }
+  const settings = settingsOf(step);
+  const over = Object.entries(settings.pauses).filter(
+    ([, { untilWallMs }]) => untilWallMs !== null && untilWallMs <= step.wallMs,
+  );
+  if (over.length === 0) return schedulePauseEnd(step);
+  const pauses = Object.fromEntries(
+    Object.entries(settings.pauses).filter(([key]) => !over.some(([ended]) => ended === key)),
+  );
+  step.settings = { ...settings, pauses };
+  for (const [key, { by }] of over)
+    tell(step, {
+      type: "operator.resume",
+      ...(key === "*" ? {} : { service: key }),
+      text: `The pause of ${key === "*" ? "every service" : key} by ${by} has ended.`,
+    });
+}

@@ -1,0 +1,96 @@
+/**
+ * Planned moves: when a service that is well held should go to another daemon, and why.
+ *
+ * In order of weight: what left the configuration, maintenance and a leaving daemon, an operator's
+ * order, an unhealthy holder, failback. A pause stops what moves by itself; an operator's order
+ * goes through.
+ */
+import type { DaemonView, ServiceView } from "./arbiter-state.ts";
+import type { WantedMove } from "./model.ts";
+import { judge } from "./placement.ts";
+import { daemonOf, isPaused, mayCommit, type Step } from "./step.ts";
+
+export interface Move {
+  readonly reason: string;
+  /** null: whoever ranks first. */
+  readonly target: string | null;
+}
+
+export function dueMove(step: Step, view: ServiceView): Move | null {
+  const holder = daemonOf(step.state, view.row.holder);
+  // Without the store nobody could be given the next epoch: don't take it away.
+  if (holder === null || !mayCommit(step.state)) return null;
+  if (view.removed) return { reason: "the service left the configuration", target: null };
+  if (!view.spec.candidates.includes(holder.spec.name))
+    return { reason: `${holder.spec.name} is no candidate any more`, target: null };
+  if (step.state.settings.maintenance[holder.spec.name] !== undefined)
+    return { reason: `${holder.spec.name} is in maintenance`, target: null };
+  const ordered = step.state.settings.moves[view.spec.name];
+  if (ordered !== undefined && ordered.doneAtBoots === null && ordered.verb !== "failover")
+    return orderedMove(step, view, holder, ordered);
+  if (holder.report?.state === "leaving") return { reason: `${holder.spec.name} is leaving`, target: null };
+  if (isPaused(step.state, view)) return null;
+  return unhealthyMove(step, view, holder) ?? failbackMove(step, view, holder);
+}
+
+/** It waits until somebody could take the service: an order is no reason for a vacancy. */
+function orderedMove(step: Step, view: ServiceView, holder: DaemonView, ordered: WantedMove): Move | null {
+  const isPossible = others(step, view, holder).some(
+    (daemon) => (ordered.to === null || ordered.to === daemon.spec.name) && isFit(step, view, daemon),
+  );
+  return isPossible ? { reason: `${ordered.verb} ordered by ${ordered.by}`, target: ordered.to } : null;
+}
+
+function unhealthyMove(step: Step, view: ServiceView, holder: DaemonView): Move | null {
+  if (holder.unhealthyReports < holder.spec.maxCheckAttempts) return null;
+  const target = others(step, view, holder).find((daemon) => isFit(step, view, daemon));
+  if (target === undefined) return null;
+  return { reason: `${holder.spec.name} says that it is unhealthy`, target: target.spec.name };
+}
+
+function failbackMove(step: Step, view: ServiceView, holder: DaemonView): Move | null {
+  if (view.spec.failback !== "auto") return null;
+  const master = failbackTarget(step, view, holder);
+  if (master === null || failbackDueAtMs(view, master) > step.nowMs) return null;
+  // An operator put it where it is, and this master has not been away since.
+  const done = step.state.settings.moves[view.spec.name]?.doneAtBoots?.[master.spec.name];
+  if (done !== undefined && done === master.report?.bootId) return null;
+  return {
+    reason: `${master.spec.name} is back and has been well for its failback_delay`,
+    target: master.spec.name,
+  };
+}
+
+/** The best master of the service that is fit to have it back; null: none, or the holder is as good. */
+export function failbackTarget(step: Step, view: ServiceView, holder: DaemonView): DaemonView | null {
+  const holderIsMaster = view.spec.masters.includes(holder.spec.name);
+  for (const name of view.spec.masters) {
+    const master = step.state.daemons.get(name);
+    if (master === undefined || master === holder || !isFit(step, view, master)) continue;
+    if (holderIsMaster && master.spec.priority <= holder.spec.priority) continue;
+    return master;
+  }
+  return null;
+}
+
+/** Every unplanned loss within `failure_timeout` after the first doubles the delay, up to its maximum. */
+export function failbackDueAtMs(view: ServiceView, master: DaemonView): number {
+  if (master.healthySinceMs === null) return Infinity;
+  const doublings = Math.max(0, master.lossesAtMs.length - 1);
+  const longestMs = Math.max(view.spec.failbackDelayMs, view.spec.failbackDelayMaxMs);
+  // A program that crashed under its launcher never left; its good health starts anew all the same.
+  const goodSinceMs = Math.max(master.healthySinceMs, master.lossesAtMs.at(-1) ?? -Infinity);
+  return goodSinceMs + Math.min(view.spec.failbackDelayMs * 2 ** doublings, longestMs);
+}
+
+function others(step: Step, view: ServiceView, holder: DaemonView): DaemonView[] {
+  return view.spec.candidates
+    .map((name) => step.state.daemons.get(name))
+    .filter((daemon): daemon is DaemonView => daemon !== undefined && daemon !== holder);
+}
+
+/** A planned move gives proof: the candidate only has to be well and free. */
+export function isFit(step: Step, view: ServiceView, daemon: DaemonView): boolean {
+  const options = { onProof: true, nowMs: step.nowMs, askedAfterMs: 0 };
+  return judge(step.state, view, daemon, options).because === "";
+}

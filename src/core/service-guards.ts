@@ -1,0 +1,210 @@
+/**
+ * Turns what is known of one service into the event that its table understands.
+ *
+ * The guards are level-triggered: they look at what is true now, not at what has just arrived, so
+ * that a lost or repeated message changes nothing. Each event that a guard produces leads to a
+ * change that makes the guard false.
+ */
+import type { DaemonView, ServiceView } from "./arbiter-state.ts";
+import { dueMove } from "./moves.ts";
+import { choose, type JudgeOptions } from "./placement.ts";
+import type { ServiceEvent } from "./service-table.ts";
+import { daemonOf, isOpen, isPaused, mayCommit, type Step } from "./step.ts";
+
+export interface Found {
+  readonly event: ServiceEvent;
+  readonly evidence: Readonly<Record<string, unknown>>;
+}
+
+export function nextEvent(step: Step, view: ServiceView): Found | null {
+  // While a commit is under way the service is neither renewed nor set back.
+  if (view.pendingCommit !== null) return null;
+  const ordered = orderedEvent(view);
+  if (ordered !== null) return ordered;
+  const proven = provenEvent(view);
+  if (proven !== null) return proven;
+  const reported = reportedEvent(step, view);
+  if (reported !== null) return reported;
+  const checked = checkedEvent(step, view);
+  if (checked !== null) return checked;
+  return timedEvent(step, view);
+}
+
+function orderedEvent(view: ServiceView): Found | null {
+  const { order } = view;
+  if (order === null) return null;
+  const evidence = { by: order.by, epoch: view.row.epoch };
+  if (order.kind === "declared-dead") return isOpen(view) ? { event: "declaredDead", evidence } : null;
+  if (view.phase === "vacant" || (view.phase === "fencing" && view.fencing === "unwanted")) return null;
+  return { event: "failoverOrdered", evidence };
+}
+
+function provenEvent(view: ServiceView): Found | null {
+  const { proof, row } = view;
+  if (proof === null || proof.epoch !== row.epoch || !isOpen(view)) return null;
+  if (view.phase === "vacant" && !canRaiseCleared(view)) return null;
+  return { event: "provenOver", evidence: proof.evidence };
+}
+
+/** Proof about an epoch that was never active says nothing of the one before it. */
+export function canRaiseCleared(view: ServiceView): boolean {
+  return isOpen(view) && (view.knownCleared === view.row.epoch - 1 || view.shownActive);
+}
+
+function reportedEvent(step: Step, view: ServiceView): Found | null {
+  const stranger = unknownHolder(step, view);
+  if (stranger !== null) return stranger;
+  const holder = daemonOf(step.state, view.row.holder);
+  const held = holder === null ? null : holding(view, holder);
+  if (holder === null || held === null || !isOpen(view)) return null;
+  const evidence = {
+    daemon: holder.spec.name,
+    state: held.state,
+    epoch: held.epoch,
+    leaseRemainingMs: Math.round(held.leaseRemainingMs),
+    report: holder.report?.seq,
+  };
+  switch (held.state) {
+    case "active":
+      return isSettled(view, "held") ? null : { event: "goodReport", evidence };
+    case "activating":
+      if (view.phase === "held")
+        return view.holderState === "active" ? { event: "restartedInPlace", evidence } : null;
+      if (view.phase === "activating" || view.phase === "handing-over") return null;
+      return view.fencing === "unwanted" ? null : { event: "startingReport", evidence };
+    case "draining":
+      return view.phase === "held" || view.phase === "suspect" ? { event: "drainingReport", evidence } : null;
+  }
+}
+
+function isSettled(view: ServiceView, phase: "held"): boolean {
+  // A holder that was asked to drain goes on reporting itself active for a moment.
+  return view.phase === phase || view.phase === "handing-over" || view.fencing === "unwanted";
+}
+
+/** What the holder's newest report says of the committed epoch, if it answers and is that boot. */
+function holding(
+  view: ServiceView,
+  holder: DaemonView,
+): {
+  readonly state: "activating" | "active" | "draining";
+  readonly epoch: number;
+  readonly leaseRemainingMs: number;
+} | null {
+  const { report } = holder;
+  if (report === null || holder.failedChecks > 0) return null;
+  if (report.bootId !== view.row.bootId || report.stateId !== view.row.stateId) return null;
+  return (
+    report.services.find((one) => one.service === view.spec.name && one.epoch === view.row.epoch) ?? null
+  );
+}
+
+/** The store lost or restored its past: a lone holder that it doesn't know is adopted. */
+function unknownHolder(step: Step, view: ServiceView): Found | null {
+  if (view.phase !== "vacant" || !mayCommit(step.state)) return null;
+  let found: DaemonView | null = null;
+  for (const name of view.spec.candidates) {
+    const daemon = step.state.daemons.get(name);
+    if (daemon === undefined || daemon.failedChecks > 0) continue;
+    const held = daemon.report?.services.find((one) => one.service === view.spec.name);
+    if (held === undefined || held.epoch <= view.row.epoch) continue;
+    if (found !== null) return null;
+    found = daemon;
+  }
+  if (found === null) return null;
+  return { event: "unknownHolder", evidence: { daemon: found.spec.name, storedEpoch: view.row.epoch } };
+}
+
+function checkedEvent(step: Step, view: ServiceView): Found | null {
+  if (view.phase === "vacant" || view.phase === "fencing") return null;
+  const holder = daemonOf(step.state, view.row.holder);
+  if (holder === null || holder.failedChecks === 0) return null;
+  const evidence = {
+    daemon: holder.spec.name,
+    failedChecks: holder.failedChecks,
+    of: holder.spec.maxCheckAttempts,
+    lastFailure: holder.lastFailure,
+  };
+  if (view.phase === "held") return { event: "checkFailed", evidence };
+  const isSilent = holder.failedChecks >= holder.spec.maxCheckAttempts || step.nowMs > view.boundMs;
+  return isSilent ? { event: "silent", evidence } : null;
+}
+
+function timedEvent(step: Step, view: ServiceView): Found | null {
+  switch (view.phase) {
+    case "activating":
+      return step.nowMs >= view.activationDeadlineMs
+        ? { event: "overdue", evidence: { timeoutMs: view.spec.activationTimeoutMs } }
+        : null;
+    case "handing-over":
+      return step.nowMs >= view.drainDeadlineMs
+        ? { event: "overdue", evidence: { timeoutMs: view.spec.drainTimeoutMs } }
+        : null;
+    case "held":
+      return movedEvent(step, view);
+    case "vacant":
+      return candidateEvent(step, view, "candidateReady");
+    case "fencing":
+      return step.nowMs >= view.boundMs ? candidateEvent(step, view, "boundPassed") : null;
+    case "suspect":
+      return null;
+  }
+}
+
+function movedEvent(step: Step, view: ServiceView): Found | null {
+  const move = dueMove(step, view);
+  if (move === null) return null;
+  return { event: "moveWanted", evidence: { reason: move.reason, target: move.target } };
+}
+
+function candidateEvent(
+  step: Step,
+  view: ServiceView,
+  event: "candidateReady" | "boundPassed",
+): Found | null {
+  if (view.removed || !mayCommit(step.state) || view.pendingSideCommit !== null) return null;
+  const options = judgeOptions(step, view);
+  if (!options.onProof && step.nowMs < view.boundMs) return null;
+  const { chosen, judgements } = choose(step.state, view, options);
+  if (chosen === null || isPausedFor(step, view, chosen)) return null;
+  return {
+    event,
+    evidence: {
+      chosen: chosen.spec.name,
+      restsOn: options.onProof ? "proof" : "expiry",
+      ...(options.onProof ? {} : { waitedUntilMs: Math.round(view.boundMs) }),
+      rejected: judgements
+        .filter(({ because }) => because !== "")
+        .map(({ daemon, because }) => `${daemon.spec.name}: ${because}`),
+    },
+  };
+}
+
+/** Paused, nothing moves; giving the service back to the daemon that had it is not a move. */
+function isPausedFor(step: Step, view: ServiceView, chosen: DaemonView): boolean {
+  return (
+    isPaused(step.state, view) &&
+    view.row.holder !== null &&
+    chosen.spec.name !== view.row.holder &&
+    view.target === null
+  );
+}
+
+/** Whether the next epoch would rest on proof, and since when a candidate must have been asked. */
+export function judgeOptions(step: Step, view: ServiceView): JudgeOptions {
+  return {
+    onProof: view.knownCleared === nextEpoch(step, view) - 1,
+    nowMs: step.nowMs,
+    askedAfterMs: view.boundMs,
+  };
+}
+
+/** Above the stored one, and above every one that any candidate has seen (a store may be restored). */
+export function nextEpoch(step: Step, view: ServiceView): number {
+  let highest = view.row.epoch;
+  for (const name of view.spec.candidates) {
+    const seen = step.state.daemons.get(name)?.report?.seenEpochs[view.spec.name];
+    if (seen !== undefined && seen > highest) highest = seen;
+  }
+  return highest + 1;
+}

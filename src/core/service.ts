@@ -1,0 +1,347 @@
+/**
+ * Moves one service as far as what is known allows: guards → event → table → effects, again and
+ * again until no guard has anything to say. A commit or a missing answer ends the round.
+ */
+import type { DaemonView, ServicePhase, ServiceView } from "./arbiter-state.ts";
+import { candidatesNow, pastSetsWithPresent, refreshCandidates } from "./candidates.ts";
+import { sendNow } from "./checks.ts";
+import type { ServiceRow } from "./model.ts";
+import { dueMove, failbackDueAtMs } from "./moves.ts";
+import { choose } from "./placement.ts";
+import { canRaiseCleared, judgeOptions, nextEpoch, nextEvent, type Found } from "./service-guards.ts";
+import { cell, type ServiceEffect, type ServiceTransition } from "./service-table.ts";
+import { hold } from "./service-view.ts";
+import {
+  changeRow,
+  daemonOf,
+  isLeading,
+  isOpen,
+  journal,
+  mayCommit,
+  setTimer,
+  tell,
+  type Step,
+} from "./step.ts";
+
+/** More rows than this in one step would be a loop between guards and table: a programming error. */
+const MOST_ROWS_A_STEP = 12;
+/** Transitions kept of each service for `explain` and the status page. */
+const HISTORY = 50;
+/** First back-off after a failed activation, doubling up to the limit. */
+const BACK_OFF_MS = 1000;
+const BACK_OFF_MAX_MS = 60_000;
+
+export function evaluate(step: Step, view: ServiceView): void {
+  if (!isLeading(step.state)) return;
+  learnEmptyPast(step, view);
+  for (let rows = 0; ; rows += 1) {
+    if (rows === MOST_ROWS_A_STEP) throw new Error(`service ${view.spec.name} does not settle`);
+    const found = nextEvent(step, view);
+    if (found === null) break;
+    const transition = cell(view.phase, found.event);
+    if (transition === "impossible")
+      throw new Error(`impossible: ${found.event} while ${view.phase} (service ${view.spec.name})`);
+    if (transition === "ignore") break;
+    take(step, view, transition, found);
+  }
+  if (view.phase === "vacant") view.order = null;
+  rememberHolderState(step, view);
+  settle(step, view);
+  setTimer(step, `service:${view.spec.name}`, nextLookAtMs(step, view));
+}
+
+/** Epoch 0 rests on proof only if every candidate has answered and has seen no epoch. */
+function learnEmptyPast(step: Step, view: ServiceView): void {
+  const { name, candidates } = view.spec;
+  if (view.knownCleared !== -1 || view.row.epoch !== 0 || view.phase !== "vacant") return;
+  for (const candidate of candidates) {
+    const report = step.state.daemons.get(candidate)?.report;
+    if (report === null || report === undefined || report.seenEpochs[name] !== undefined) return;
+    if (report.services.some((one) => one.service === name)) return;
+    if (report.promises.some((one) => one.service === name)) return;
+  }
+  view.knownCleared = 0;
+  view.boundMs = 0;
+}
+
+/** One row: the phase first, then its effects, then what people and the journal are told. */
+export function take(step: Step, view: ServiceView, transition: ServiceTransition, found: Found): void {
+  const from = view.phase;
+  enter(step, view, transition.to, found);
+  const reason = view.moveReason;
+  for (const effect of transition.effects) perform(step, view, effect, found);
+  const evidence = { ...found.evidence, ...(reason === null ? {} : { move: reason }) };
+  const { id, because } = transition;
+  view.history.push({
+    atMs: step.nowMs,
+    atWallMs: step.wallMs,
+    row: id,
+    from,
+    to: view.phase,
+    because,
+    epoch: view.row.epoch,
+    evidence,
+  });
+  if (view.history.length > HISTORY) view.history.shift();
+  const event = transition.event ?? "";
+  journal(step, {
+    service: view.spec.name,
+    row: id,
+    from,
+    to: view.phase,
+    because,
+    evidence,
+    cleared: view.knownCleared,
+    epoch: view.row.epoch,
+    event,
+  });
+  if (event !== "") announce(step, view, transition, evidence, reason);
+  if (view.phase === "held") {
+    view.moveReason = null;
+    view.target = null;
+  }
+}
+
+function announce(
+  step: Step,
+  view: ServiceView,
+  transition: ServiceTransition,
+  evidence: Readonly<Record<string, unknown>>,
+  moveReason: string | null,
+): void {
+  const change = step.changes.find((one) => one.view === view && one.kind === "main");
+  const row = change?.row ?? view.row;
+  const reason = moveReason === null ? "" : ` (${moveReason})`;
+  const gap =
+    transition.effects.includes("measureGap") && view.lastGapMs !== null ? { gapMs: view.lastGapMs } : {};
+  tell(step, {
+    type: transition.event ?? "",
+    service: view.spec.name,
+    ...(row.holder === null ? {} : { daemon: row.holder }),
+    epoch: row.epoch,
+    row: transition.id,
+    text: `${view.spec.name} is ${view.phase}${row.holder === null ? "" : `, ${row.holder} at epoch ${row.epoch}`}: ${transition.because}${reason}.`,
+    evidence: { ...evidence, ...gap },
+  });
+}
+
+function enter(step: Step, view: ServiceView, phase: ServicePhase, found: Found): void {
+  if (view.phase !== phase) {
+    view.phaseSinceMs = step.nowMs;
+    view.phaseSinceWallMs = step.wallMs;
+  }
+  if (phase !== "fencing") view.fencing = null;
+  if (phase === "activating") view.activationDeadlineMs = step.nowMs + view.spec.activationTimeoutMs;
+  if (phase === "handing-over" && view.phase !== "handing-over") {
+    const move = dueMove(step, view);
+    view.moveReason = move?.reason ?? "the holder drains";
+    view.target = move?.target ?? null;
+    view.drainDeadlineMs = step.nowMs + view.spec.drainTimeoutMs;
+  }
+  // The gap is counted from the last moment that the old holder was known to work.
+  if (phase === "vacant" && view.phase !== "vacant" && isOpen(view) && view.lostAtMs === null)
+    view.lostAtMs =
+      found.event === "boundPassed"
+        ? (daemonOf(step.state, view.row.holder)?.reportedAtMs ?? step.nowMs)
+        : step.nowMs;
+  view.phase = phase;
+}
+
+function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Found): void {
+  const holder = daemonOf(step.state, view.row.holder);
+  switch (effect) {
+    case "commitHolder":
+      return commitHolder(step, view);
+    case "commitAdoption":
+      return commitAdoption(step, view, String(found.evidence["daemon"]));
+    case "raiseCleared":
+      if (canRaiseCleared(view)) clear(step, view);
+      return;
+    case "clearByOrder":
+      return clear(step, view);
+    case "drain":
+      if (holder !== null) sendNow(step, holder);
+      return;
+    case "awaitSilent":
+      view.fencing = "silent";
+      return;
+    case "unwant":
+      view.fencing = "unwanted";
+      if (view.order?.kind === "failover") view.target = view.order.to;
+      view.order = null;
+      if (holder !== null) sendNow(step, holder);
+      return;
+    case "countLoss":
+      if (holder !== null && view.proof?.planned !== true && !alreadyCounted(view, holder))
+        holder.lossesAtMs = [
+          ...holder.lossesAtMs.filter((atMs) => atMs > step.nowMs - view.spec.failureTimeoutMs),
+          step.nowMs,
+        ];
+      return;
+    case "backOff":
+      if (holder !== null && !isRefusalWithoutFault(view, holder)) {
+        holder.backOffMs = Math.min(Math.max(BACK_OFF_MS, holder.backOffMs * 2), BACK_OFF_MAX_MS);
+        holder.backOffUntilMs = step.nowMs + holder.backOffMs;
+        if (!alreadyCounted(view, holder)) holder.lossesAtMs = [...holder.lossesAtMs, step.nowMs];
+      }
+      return;
+    case "measureGap":
+      view.lastGapMs =
+        view.lostAtMs === null ? null : Math.max(0, Math.round((step.nowMs - view.lostAtMs) * 10) / 10);
+      view.lostAtMs = null;
+      if (holder !== null) holder.backOffMs = 0;
+      return;
+    case "checkNow":
+      for (const name of view.spec.candidates) {
+        const daemon = step.state.daemons.get(name);
+        if (daemon !== undefined && daemon !== holder) sendNow(step, daemon);
+      }
+      return;
+  }
+}
+
+/** One loss of one holding counts once, however many rows it takes to find out. */
+function alreadyCounted(view: ServiceView, holder: DaemonView): boolean {
+  return holder.lossesAtMs.some((atMs) => atMs >= view.committedAtMs);
+}
+
+/** A refusal by promise, youth or order is no failure of the daemon's. */
+function isRefusalWithoutFault(view: ServiceView, holder: DaemonView): boolean {
+  return (
+    holder.report?.refusals.some(
+      (one) =>
+        one.service === view.spec.name &&
+        one.epoch === view.row.epoch &&
+        (one.because === "promised" || one.because === "young" || one.because === "busy"),
+    ) === true
+  );
+}
+
+/** Everything up to the committed epoch is over: no lease of it binds any more. */
+function clear(step: Step, view: ServiceView): void {
+  view.knownCleared = view.row.epoch;
+  view.boundMs = 0;
+  view.proof = null;
+  view.order = null;
+  if (view.row.holder !== null) step.state.holdings.get(view.row.holder)?.delete(view.spec.name);
+}
+
+function commitHolder(step: Step, view: ServiceView): void {
+  const { chosen } = choose(step.state, view, judgeOptions(step, view));
+  const report = chosen?.report;
+  if (chosen === null || report === null || report === undefined)
+    throw new Error("candidateReady without a candidate");
+  const epoch = nextEpoch(step, view);
+  const restsOnProof = view.knownCleared === epoch - 1;
+  const row: ServiceRow = {
+    service: view.spec.name,
+    holder: chosen.spec.name,
+    stateId: report.stateId,
+    bootId: report.bootId,
+    epoch,
+    cleared: view.knownCleared,
+    // It falls only with an epoch that rests on proof.
+    leaseMaxMs: restsOnProof ? view.spec.leaseMs : Math.max(view.row.leaseMaxMs, view.spec.leaseMs),
+    candidates: { version: view.row.candidates.version + 1, list: candidatesNow(step, view) },
+    pastSets: restsOnProof ? [] : pastSetsWithPresent(view),
+    sinceWallMs: step.wallMs,
+  };
+  changeRow(step, view, row, "main");
+  hold(step.state, chosen.spec.name, view.spec.name);
+  endMove(step, view);
+}
+
+/**
+ * An operator's move is done with the commit that names the new holder: one write for both. It is
+ * remembered, so that failback doesn't undo it; a move that nobody ordered makes it forgotten.
+ */
+function endMove(step: Step, view: ServiceView): void {
+  const settings = step.settings ?? step.state.settings;
+  const service = view.spec.name;
+  const { [service]: move, ...moves } = settings.moves;
+  if (move === undefined) return;
+  if (move.doneAtBoots !== null) {
+    step.settings = { ...settings, moves };
+    return;
+  }
+  const doneAtBoots: Record<string, string> = {};
+  for (const name of view.spec.masters) {
+    const bootId = step.state.daemons.get(name)?.report?.bootId;
+    if (bootId !== undefined) doneAtBoots[name] = bootId;
+  }
+  step.settings = { ...settings, moves: { ...moves, [service]: { ...move, doneAtBoots } } };
+}
+
+function commitAdoption(step: Step, view: ServiceView, daemonName: string): void {
+  const report = step.state.daemons.get(daemonName)?.report;
+  const held = report?.services.find((one) => one.service === view.spec.name);
+  if (report === null || report === undefined || held === undefined)
+    throw new Error("adoption without a holder");
+  const row: ServiceRow = {
+    ...view.row,
+    holder: daemonName,
+    stateId: report.stateId,
+    bootId: report.bootId,
+    epoch: held.epoch,
+    cleared: Math.min(view.knownCleared, held.epoch - 1),
+    leaseMaxMs: Math.max(view.row.leaseMaxMs, view.spec.leaseMs),
+    pastSets: pastSetsWithPresent(view),
+    sinceWallMs: step.wallMs,
+  };
+  changeRow(step, view, row, "main");
+  hold(step.state, daemonName, view.spec.name);
+}
+
+function rememberHolderState(step: Step, view: ServiceView): void {
+  const holder = daemonOf(step.state, view.row.holder);
+  if (holder === null || holder.report === null || holder.failedChecks > 0) return;
+  if (holder.report.bootId !== view.row.bootId) return;
+  const held = holder.report.services.find(
+    (one) => one.service === view.spec.name && one.epoch === view.row.epoch,
+  );
+  if (held !== undefined) view.holderState = held.state;
+}
+
+/** What is to be committed although nothing moves. */
+function settle(step: Step, view: ServiceView): void {
+  refreshCandidates(step, view);
+  if (view.pendingCommit !== null || view.pendingSideCommit !== null || !mayCommit(step.state)) return;
+  if (view.phase === "vacant" && view.knownCleared > view.row.cleared)
+    changeRow(step, view, { ...view.row, cleared: view.knownCleared, pastSets: [] }, "main");
+  if (view.phase === "fencing" || (view.phase === "vacant" && isOpen(view))) askAfterBound(step, view);
+}
+
+/** Promises given late must be seen: everyone is asked once more after the last lease's end. */
+function askAfterBound(step: Step, view: ServiceView): void {
+  if (step.nowMs < view.boundMs) return;
+  for (const name of view.spec.candidates) {
+    const daemon = step.state.daemons.get(name);
+    if (daemon !== undefined && daemon.lastCheckSentAtMs < view.boundMs) sendNow(step, daemon);
+  }
+}
+
+/** When time alone may change something for this service; null: only a message can. */
+function nextLookAtMs(step: Step, view: ServiceView): number | null {
+  const { nowMs } = step;
+  const instants: number[] = [];
+  if (view.phase === "activating") instants.push(view.activationDeadlineMs);
+  if (view.phase === "handing-over") instants.push(view.drainDeadlineMs);
+  if (view.phase === "fencing" || view.phase === "vacant") {
+    instants.push(view.boundMs);
+    for (const name of view.spec.candidates) {
+      const daemon = step.state.daemons.get(name);
+      if (daemon === undefined) continue;
+      instants.push(daemon.backOffUntilMs, daemon.refusesExpiryUntilMs);
+      const promise = daemon.promisesUntilMs[view.spec.name];
+      if (promise !== undefined) instants.push(promise.untilMs);
+    }
+  }
+  if (view.phase === "held") {
+    for (const name of view.spec.masters) {
+      const master = step.state.daemons.get(name);
+      if (master !== undefined && name !== view.row.holder) instants.push(failbackDueAtMs(view, master));
+    }
+  }
+  const next = Math.min(...instants.filter((atMs) => atMs > nowMs && atMs !== Infinity), Infinity);
+  return next === Infinity ? null : next;
+}
