@@ -12,7 +12,7 @@ export interface EventQuery {
 
 export async function readEvents(connection: Connection, query: EventQuery): Promise<readonly LoggedEvent[]> {
   const body = await connection.demand("GET", `/v1/events?after=${query.after}&limit=${query.limit}`);
-  const events: unknown = isObject(body) ? body["events"] : body;
+  const events: unknown = isObject(body) ? body["events"] : null;
   if (!Array.isArray(events)) throw notAnArbiter("event log");
   return events.filter((event) => isLoggedEvent(event));
 }

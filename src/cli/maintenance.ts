@@ -5,6 +5,7 @@ import { printAccepted } from "./order.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
 import { findPlaces } from "./places.ts";
+import { requester } from "./requester.ts";
 
 interface MaintenanceOptions extends ConnectionOptions, PrintOptions {
   readonly reason?: string;
@@ -20,6 +21,7 @@ export function maintenanceCommand(): Command {
       const path = `/v1/daemons/${encodeURIComponent(daemon)}/maintenance`;
       const body = {
         on: state === "on",
+        by: requester(),
         ...(options.reason === undefined ? {} : { reason: options.reason }),
       };
       printAccepted(await connection.demand("POST", path, body), options);

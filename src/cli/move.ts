@@ -17,6 +17,7 @@ import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withJson } from "./options.ts";
 import { durationText, printJson, standardError, standardOutput } from "./output.ts";
 import { findPlaces } from "./places.ts";
+import { requester } from "./requester.ts";
 import { readAccepted } from "./order.ts";
 import { readStatus, serviceIn } from "./wire.ts";
 
@@ -64,6 +65,7 @@ export async function move(verb: MoveVerb, name: string, options: MoveOptions): 
   const startedMs = performance.now();
   const accepted = readAccepted(
     await connection.demand("POST", `/v1/services/${encodeURIComponent(name)}/${verb}`, {
+      by: requester(),
       ...(options.to === undefined ? {} : { to: options.to }),
       ...(options.force === true ? { force: true } : {}),
       ...(options.evenIfAlive === true ? { evenIfAlive: true } : {}),

@@ -9,6 +9,7 @@ import { printAccepted } from "./order.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
 import { findPlaces } from "./places.ts";
+import { requester } from "./requester.ts";
 
 interface PauseOptions extends ConnectionOptions, PrintOptions {
   readonly for?: number;
@@ -24,6 +25,7 @@ export function pauseCommand(): Command {
       const connection = await connect(await findPlaces(options));
       const path = service === undefined ? "/v1/pause" : `/v1/services/${encodeURIComponent(service)}/pause`;
       const body = {
+        by: requester(),
         ...(options.for === undefined ? {} : { forMs: options.for }),
         ...(options.reason === undefined ? {} : { reason: options.reason }),
       };

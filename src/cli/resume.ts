@@ -5,6 +5,7 @@ import { printAccepted } from "./order.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
 import { findPlaces } from "./places.ts";
+import { requester } from "./requester.ts";
 
 type ResumeOptions = ConnectionOptions & PrintOptions;
 
@@ -15,7 +16,7 @@ export function resumeCommand(): Command {
       const connection = await connect(await findPlaces(options));
       const path =
         service === undefined ? "/v1/resume" : `/v1/services/${encodeURIComponent(service)}/resume`;
-      printAccepted(await connection.demand("POST", path, {}), options);
+      printAccepted(await connection.demand("POST", path, { by: requester() }), options);
     });
   return withExamples(withConnection(withJson(command)), [
     "arbiter resume",

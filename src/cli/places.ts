@@ -1,0 +1,74 @@
+/**
+ * Where the arbiters are, and the token to show them: from the command line, the environment, or
+ * the configuration, in this order.
+ *
+ * A token of the configuration goes only to the arbiters of that configuration, or to a `--url`
+ * that was given together with `--config`: a typed address alone never gets it.
+ */
+import { WrongUsage } from "./failure.ts";
+import { findFolder } from "./folder.ts";
+import type { ConnectionOptions } from "./options.ts";
+
+export interface ArbiterPlaces {
+  readonly urls: readonly string[];
+  readonly tokenFile: string | null;
+  /** Certificate file that vouches for the arbiters; null: the system's own. */
+  readonly tlsCa: string | null;
+  /** Where the addresses come from: shown when none of them answers. */
+  readonly because: string;
+}
+
+/** The implied arbiter, where no file names one. */
+const DEFAULT_URL = "http://127.0.0.1:7770";
+
+export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPlaces> {
+  const tokenFile = options.tokenFile ?? fromEnvironment("ARBITER_TOKEN_FILE");
+  if (options.url !== undefined) {
+    const trusted = options.config === undefined ? null : await fromFolder(options.config);
+    return {
+      urls: urlsOf(options.url, "--url"),
+      tokenFile: tokenFile ?? trusted?.tokenFile ?? null,
+      tlsCa: trusted?.tlsCa ?? null,
+      because: "--url was given.",
+    };
+  }
+  const named = fromEnvironment("ARBITER_URL");
+  if (named !== null && options.config === undefined) {
+    return { urls: urlsOf(named, "$ARBITER_URL"), tokenFile, tlsCa: null, because: "$ARBITER_URL is set." };
+  }
+  const folder = await findFolder(options.config);
+  if (folder === null) {
+    const because = "No configuration was found, so the default address was tried.";
+    return { urls: [DEFAULT_URL], tokenFile, tlsCa: null, because };
+  }
+  const places = await fromFolder(folder);
+  return { ...places, tokenFile: tokenFile ?? places.tokenFile };
+}
+
+/** Loaded only here: reading a configuration costs more than asking an arbiter. */
+async function fromFolder(folder: string): Promise<ArbiterPlaces> {
+  const { placesIn } = await import("./configuration.ts");
+  return placesIn(folder);
+}
+
+function fromEnvironment(name: string): string | null {
+  const value = process.env[name];
+  return value === undefined || value === "" ? null : value;
+}
+
+/** Each one without a slash at its end, so that paths can be put behind it. */
+export function urlsOf(text: string, from: string): readonly string[] {
+  const urls = text
+    .split(",")
+    .map((url) => url.trim())
+    .filter((url) => url !== "");
+  for (const url of urls) {
+    if (URL.canParse(url) && /^https?:$/u.test(new URL(url).protocol)) continue;
+    throw new WrongUsage(
+      `${from}: \`${url}\` is no URL of an arbiter.`,
+      `Did you mean http://${url.replace(/^[a-z]+:\/\//iu, "")}?`,
+    );
+  }
+  if (urls.length === 0) throw new WrongUsage(`${from} names no URL.`, "For example: http://10.0.0.1:7770");
+  return urls.map((url) => url.replace(/\/+$/u, ""));
+}
