@@ -69,18 +69,18 @@ function sentence(error: unknown, code: number | null, options: SqliteOptions): 
   switch (code) {
     case BUSY:
     case LOCKED:
-      return `is locked: another process holds ${path} and did not let go within ${options.busyTimeoutMs} ms. Find it with "fuser ${path}" and end it, or wait; it is tried again.`;
+      return `is locked: another process holds ${path} and did not let go within ${options.busyTimeoutMs} ms. Find it with "fuser ${path}" and end it, or wait until it has finished.`;
     case READONLY:
       return `can't be written: ${path} or its folder is read-only for this user, or its file system is mounted read-only. Make both writable, or choose another path with "url" in [store].`;
     case FULL:
-      return `can't be written: the disk that holds ${folder} is full. Free some space; nothing was lost, and it is tried again.`;
+      return `can't be written: the disk that holds ${folder} is full. Free some space; nothing was lost.`;
     case CORRUPT:
     case NOTADB:
       return `can't be read: ${path} is damaged or is no SQLite database (${said}). Stop every arbiter that uses it, move the file and its -wal and -shm aside and put a copy back, or start with an empty store: daemons that run are then adopted.`;
     case CANTOPEN:
       return `can't be opened: ${path} or its folder does not exist or denies access to this user. Create the folder ${folder} or correct its permissions, or choose another path with "url" in [store].`;
     case IOERR:
-      return `can't be used: the disk that holds ${folder} reported an error (${said}). Look at the kernel's log (dmesg) and at the disk; it is tried again.`;
+      return `can't be used: the disk that holds ${folder} reported an error (${said}). Look at the kernel's log (dmesg) and at the disk.`;
     case null:
     default:
       return `failed: ${said}. The file is ${path}.`;

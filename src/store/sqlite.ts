@@ -223,7 +223,7 @@ class SqliteStore implements Store {
     const { path, callTimeoutMs } = this.#options;
     this.#fail(
       id,
-      `The store ${this.description} did not answer within ${callTimeoutMs} ms: the disk that holds ${path} hangs or is overloaded. Look at the disk; it is tried again.`,
+      `The store ${this.description} did not answer within ${callTimeoutMs} ms: the disk that holds ${path} hangs or is overloaded. Look at the disk.`,
     );
   }
 
