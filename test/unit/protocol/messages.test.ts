@@ -2,7 +2,8 @@
  * The guards let every well-formed message through unchanged, refuse the rest with the member's
  * name, and never throw: whatever a stranger sends is a value to them.
  */
-import fc from "fast-check";
+import { assert, constantFrom, jsonValue, property } from "fast-check";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../../../src/core/messages.ts";
 import {
@@ -11,6 +12,7 @@ import {
   parsePromiseRequest,
   parseReport,
 } from "../../../src/protocol/messages.ts";
+import type { Parsed } from "../../../src/protocol/messages.ts";
 
 const assignment: Assignment = {
   protocol: 1,
@@ -98,6 +100,9 @@ const messages = [
   { name: "promise answer", parse: parsePromiseAnswer, good: answer },
 ] as const;
 
+const errorOf = (result: Parsed<unknown>): string => (result.ok ? "accepted" : result.error);
+const isSuperset = (value: object, part: object): boolean =>
+  isDeepStrictEqual(JSON.parse(JSON.stringify({ ...value, ...part })), JSON.parse(JSON.stringify(value)));
 const overTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 describe.each(messages)("$name", ({ parse, good }) => {
@@ -108,9 +113,8 @@ describe.each(messages)("$name", ({ parse, good }) => {
 
   it("is refused without any one of its members, and the error names it", () => {
     for (const key of Object.keys(good)) {
-      const { [key as keyof typeof good]: _left, ...rest } = good;
-      const result = parse(rest);
-      expect(result).toMatchObject({ ok: false, error: expect.stringContaining(`\`${key}\``) as string });
+      const rest = Object.fromEntries(Object.entries(good).filter(([name]) => name !== key));
+      expect(errorOf(parse(rest))).toContain(`\`${key}\``);
     }
   });
 
@@ -119,35 +123,33 @@ describe.each(messages)("$name", ({ parse, good }) => {
   });
 
   it("never throws, whatever comes", () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
+    assert(
+      property(jsonValue(), (value) => {
         expect(typeof parse(value).ok).toBe("boolean");
       }),
     );
   });
 
   it("never throws with one member replaced by anything, and then gives either the rest or an error", () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...Object.keys(good)), fc.jsonValue(), (key, value) => {
+    assert(
+      property(constantFrom(...Object.keys(good)), jsonValue(), (key, value) => {
         const result = parse({ ...good, [key]: value });
-        if (result.ok) expect(result.value).toMatchObject({ ...good, [key]: result.value[key as never] });
-        else expect(result.error).toContain(`\`${key}`);
+        const { [key]: _replaced, ...rest } = Object.fromEntries(Object.entries(good));
+        const isFine = result.ok ? isSuperset(result.value, rest) : result.error.startsWith(`\`${key}`);
+        expect(isFine).toBe(true);
       }),
       { numRuns: 500 },
     );
   });
 });
 
-describe("a report", () => {
-  const refuse = (changes: Record<string, unknown>): string => {
-    const result = parseReport({ ...report, ...changes });
-    return result.ok ? "accepted" : result.error;
-  };
+const refuse = (changes: object): string => errorOf(parseReport({ ...report, ...changes }));
 
+describe("a report", () => {
   it("carries finite numbers and epochs that are integers of at least 0", () => {
     expect(refuse({ seenEpochs: { a: 1.5 } })).toBe("`seenEpochs.a` must be an integer of at least 0");
     expect(refuse({ seenEpochs: { a: -1 } })).toContain("seenEpochs.a");
-    expect(refuse({ dataVersion: JSON.parse("1e999") as number })).toContain("`dataVersion`");
+    expect(refuse({ dataVersion: Number.POSITIVE_INFINITY })).toContain("`dataVersion`");
     expect(refuse({ refusesExpiryForMs: Number.NaN })).toContain("`refusesExpiryForMs`");
     expect(refuse({ seq: 2 ** 53 })).toContain("`seq`");
   });
@@ -169,12 +171,11 @@ describe("a report", () => {
   });
 
   it("finds nothing inherited in a record, and takes no prototype from one", () => {
-    const evil: unknown = JSON.parse(`{"seenEpochs":{"__proto__":3}}`);
-    const result = parseReport({ ...report, ...(evil as object) });
+    const evil = JSON.stringify(report).replace('"seenEpochs":{', '"seenEpochs":{"__proto__":3,');
+    const result = parseReport(JSON.parse(evil));
     if (!result.ok) throw new Error(result.error);
     expect(result.value.seenEpochs["constructor"]).toBeUndefined();
-    expect(Object.keys(result.value.seenEpochs)).toEqual(["__proto__"]);
-    expect(({} as Record<string, unknown>)["3"]).toBeUndefined();
+    expect(Object.keys(result.value.seenEpochs)).toEqual(["__proto__", "a"]);
   });
 });
 
