@@ -1,5 +1,8 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+// Where the continuous integration wants the counts; vitest's own summary is printed all the same.
+const report = process.env["ARBITER_TEST_REPORT"];
+
 const config: ViteUserConfig = defineConfig({
   test: {
     pool: "forks",
@@ -7,6 +10,7 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: 20_000,
     // Two cores: process tests must not starve each other into false time-outs.
     maxWorkers: 2,
+    ...(report === undefined ? {} : { reporters: ["default", "json"], outputFile: { json: report } }),
   },
 });
 export default config;
