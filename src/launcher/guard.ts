@@ -1,0 +1,161 @@
+/**
+ * The launcher's end of a guard (see guard-script.ts): starts it, tells it what to watch over, and
+ * replaces it when it dies.
+ *
+ * Each line states everything, so a new guard needs the last line only, and nothing that was lost
+ * or repeated matters. A guard counts as watching once it has said so. One that can't be replaced is
+ * reported as lost: the program must then be stopped, since nobody would stop it otherwise.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { ArbiterError } from "../protocol/errors.ts";
+import { GUARD_SCRIPT } from "./guard-script.ts";
+import { uptimeCentisecondsAt } from "./uptime.ts";
+
+export interface WatchedGroup {
+  readonly pgid: number;
+  readonly startTicks: string;
+}
+
+export interface GuardOptions {
+  readonly bash: string;
+  /** For people who look at `ps`. */
+  readonly label: string;
+  /** Inherited, and with it the lock. */
+  readonly lockDescriptor: number;
+  /** No guard can be started any more. */
+  readonly onLost: (reason: string) => void;
+  readonly log: (level: "info" | "warn", text: string) => void;
+}
+
+/** The script comes in the environment, so that `ps` shows one short line. */
+const RUN_SCRIPT = 'eval "$ARBITER_GUARD"';
+/** A guard that starts and dies at once would otherwise be started for ever. */
+const REPLACEMENTS_IN_A_ROW = 5;
+/** One that has lived for so long was a good one. */
+const GOOD_LIFE_MS = 1000;
+/** It is asked to end when nothing is left that it could have to kill. */
+const CLOSE_PATIENCE_MS = 1000;
+/** `watching PID` twice over. */
+const LONGEST_ANSWER = 64;
+/** It answers each line within a millisecond; so many without an answer mean that it is stopped. */
+const UNANSWERED_LIMIT = 8;
+
+export class Guard {
+  readonly #options: GuardOptions;
+  #process: ChildProcess | null = null;
+  #group: WatchedGroup | null = null;
+  /** `null`: no lease yet. */
+  #endCs: number | null = null;
+  #watching: PromiseWithResolvers<void> | null = null;
+  #startedAt = 0;
+  #failuresInARow = 0;
+  #isClosing = false;
+  #lostReason: string | null = null;
+  #unanswered = 0;
+  #heard = "";
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+    this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Resolves when the guard has said that it watches over the group. No lease goes with it yet. */
+  async watch(group: WatchedGroup): Promise<void> {
+    if (this.#lostReason !== null) throw new ArbiterError("ERR_ARB_LAUNCHER", this.#lostReason);
+    this.#group = group;
+    this.#endCs = null;
+    const watching = Promise.withResolvers<void>();
+    this.#watching = watching;
+    this.#send();
+    await watching.promise;
+  }
+
+  /** What runs is killed at that instant of `nowMs()`, whatever becomes of this process. */
+  killAt(atMs: number): void {
+    this.#endCs = uptimeCentisecondsAt(atMs);
+    this.#send();
+  }
+
+  /** Nothing of the group is left. */
+  rest(): void {
+    this.#group = null;
+    this.#endCs = null;
+    this.#send();
+  }
+
+  /** Closes its pipe: it kills what there is to kill, and ends. Resolves when it has. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const guard = this.#process;
+    if (guard === null) return;
+    const ended = Promise.withResolvers<void>();
+    guard.once("exit", () => ended.resolve());
+    guard.stdin?.end();
+    // One that is stopped reads nothing any more.
+    const timer = setTimeout(() => guard.kill("SIGKILL"), CLOSE_PATIENCE_MS);
+    await ended.promise;
+    clearTimeout(timer);
+  }
+
+  #send(): void {
+    const { pgid, startTicks } = this.#group ?? { pgid: 0, startTicks: "0" };
+    this.#process?.stdin?.write(`${pgid} ${startTicks} ${this.#endCs ?? "-"}\n`);
+    this.#unanswered += 1;
+    // SIGKILL reaches a stopped process too; another takes its place.
+    if (this.#unanswered > UNANSWERED_LIMIT) this.#process?.kill("SIGKILL");
+  }
+
+  #start(): void {
+    const { label } = this.#options;
+    const guard = spawn(
+      this.#options.bash,
+      ["--norc", "--noprofile", "-c", RUN_SCRIPT, "arbiter-guard", label],
+      {
+        // A session of its own: what the terminal sends to the launcher's group doesn't reach it.
+        detached: true,
+        cwd: "/",
+        env: { LC_ALL: "C", ARBITER_GUARD: GUARD_SCRIPT },
+        stdio: ["pipe", "pipe", "ignore", this.#options.lockDescriptor],
+      },
+    );
+    this.#process = guard;
+    this.#startedAt = performance.now();
+    this.#unanswered = 0;
+    this.#heard = "";
+    // Its end is told by `exit`; a write into a closed pipe says nothing more.
+    guard.stdin?.on("error", () => {});
+    guard.stdout?.on("data", (chunk: Buffer) => this.#hear(chunk.toString("latin1")));
+    guard.once("error", (error) => this.#ended(guard, error.message));
+    guard.once("exit", (code, signal) => this.#ended(guard, `it ended with ${signal ?? String(code)}`));
+  }
+
+  #hear(text: string): void {
+    this.#unanswered = 0;
+    this.#heard = (this.#heard + text).slice(-LONGEST_ANSWER);
+    const group = this.#group;
+    if (group !== null && this.#heard.includes(`watching ${group.pgid}\n`)) this.#watching?.resolve();
+  }
+
+  #ended(guard: ChildProcess, why: string): void {
+    // `error` and `exit` may both come; only the first one counts.
+    if (this.#process !== guard) return;
+    this.#process = null;
+    if (this.#isClosing) return;
+    const lifeMs = performance.now() - this.#startedAt;
+    this.#failuresInARow = lifeMs < GOOD_LIFE_MS ? this.#failuresInARow + 1 : 1;
+    if (this.#failuresInARow > REPLACEMENTS_IN_A_ROW) {
+      const reason = `the guard can't be kept running: ${why}`;
+      this.#lostReason = reason;
+      this.#watching?.reject(new ArbiterError("ERR_ARB_LAUNCHER", reason));
+      this.#options.onLost(reason);
+      return;
+    }
+    this.#options.log("warn", `the guard is gone (${why}); another takes its place`);
+    this.#start();
+    this.#send();
+  }
+}

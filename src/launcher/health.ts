@@ -1,0 +1,171 @@
+/**
+ * Asks the launched program whether it is well: `health_url`, `health_tcp`, `health_command`, or
+ * nothing at all (then it is well while it runs).
+ *
+ * One answer at a time, the next question only after it, each with a limit. A probe only says what
+ * it saw: how many bad answers move the service is the arbiter's decision.
+ */
+import { spawn } from "node:child_process";
+import { get as getHttp } from "node:http";
+import { get as getHttps } from "node:https";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { LaunchSpec } from "../core/model.ts";
+import { messageOf } from "../protocol/errors.ts";
+import { signalGroup } from "./process-group.ts";
+
+export interface ProbeOptions {
+  readonly spec: LaunchSpec;
+  readonly checkIntervalMs: number;
+  readonly timeoutMs: number;
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+  /** Goes before the command's words: has it killed should the launcher die. */
+  readonly wrap: readonly string[];
+}
+
+/** Null: well. Else why not, for people. */
+export type Verdict = string | null;
+
+export interface Probe {
+  readonly intervalMs: number;
+  ask(signal: AbortSignal): Promise<Verdict>;
+}
+
+/** A busy program may take longer than an idle port; less than this is no sign of illness. */
+const LEAST_PATIENCE_MS = 1000;
+/** A new process each time: not every 50 ms. */
+const COMMAND_INTERVAL_MS = 1000;
+/** Until it is well for the first time it is asked this often: each one is waited for. */
+const START_INTERVAL_MS = 25;
+
+/** Null where the configuration names no probe. */
+export function probeOf(options: ProbeOptions): Probe | null {
+  const { healthUrl, healthTcp, healthCommand } = options.spec;
+  const patienceMs = Math.max(options.timeoutMs, LEAST_PATIENCE_MS);
+  const intervalMs = options.checkIntervalMs;
+  const asks: ((signal: AbortSignal) => Promise<Verdict>)[] = [];
+  if (healthUrl !== null) asks.push(async (signal) => await askUrl(healthUrl, patienceMs, signal));
+  if (healthTcp !== null) asks.push(async (signal) => await askPort(healthTcp, patienceMs, signal));
+  if (healthCommand !== null) {
+    asks.push(async (signal) => await askCommand(healthCommand, options, signal));
+  }
+  if (asks.length === 0) return null;
+  return {
+    intervalMs: healthCommand === null ? intervalMs : Math.max(intervalMs, COMMAND_INTERVAL_MS),
+    async ask(signal): Promise<Verdict> {
+      for (const ask of asks) {
+        const verdict = await ask(signal);
+        if (verdict !== null) return verdict;
+      }
+      return null;
+    },
+  };
+}
+
+/** Resolves at the first good answer; rejects with the last bad one after `limitMs`, or when aborted. */
+export async function untilWell(probe: Probe, limitMs: number, signal: AbortSignal): Promise<void> {
+  const untilMs = performance.now() + limitMs;
+  for (;;) {
+    const verdict = await probe.ask(signal);
+    signal.throwIfAborted();
+    if (verdict === null) return;
+    if (performance.now() >= untilMs) {
+      throw new Error(`it wasn't healthy within ${limitMs} ms (\`start_timeout\`): ${verdict}`);
+    }
+    await sleep(START_INTERVAL_MS, undefined, { signal });
+  }
+}
+
+/** Asks until aborted, and tells each change. The program counts as well at the beginning. */
+export async function watchHealth(
+  probe: Probe,
+  signal: AbortSignal,
+  onChange: (verdict: Verdict) => void,
+): Promise<void> {
+  let last: Verdict = null;
+  try {
+    for (;;) {
+      await sleep(probe.intervalMs, undefined, { signal });
+      const verdict = await probe.ask(signal);
+      if (signal.aborted) return;
+      if (verdict !== last) onChange(verdict);
+      last = verdict;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function askUrl(url: string, patienceMs: number, signal: AbortSignal): Promise<Verdict> {
+  return await new Promise<Verdict>((resolve) => {
+    const get = url.startsWith("https:") ? getHttps : getHttp;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    try {
+      const request = get(url, { agent: false, signal: limit }, (response) => {
+        response.resume();
+        const status = response.statusCode ?? 0;
+        resolve(status >= 200 && status < 300 ? null : `${url} answers ${status}`);
+      });
+      request.on("error", (error) => {
+        resolve(limit.aborted ? `${url} doesn't answer within ${patienceMs} ms` : `${url}: ${error.message}`);
+      });
+    } catch (error) {
+      resolve(`${url}: ${messageOf(error)}`);
+    }
+  });
+}
+
+async function askPort(target: string, patienceMs: number, signal: AbortSignal): Promise<Verdict> {
+  const at = target.lastIndexOf(":");
+  const host = target.slice(0, Math.max(at, 0)).replace(/^\[(.*)\]$/u, "$1");
+  const port = Number(target.slice(at + 1));
+  return await new Promise<Verdict>((resolve) => {
+    const socket = connect({ host: host === "" ? "127.0.0.1" : host, port });
+    const settle = (verdict: Verdict): void => {
+      signal.removeEventListener("abort", abort);
+      socket.destroy();
+      resolve(verdict);
+    };
+    const abort = (): void => settle("stopped");
+    signal.addEventListener("abort", abort, { once: true });
+    socket.setTimeout(patienceMs, () => settle(`${target} doesn't answer within ${patienceMs} ms`));
+    socket.once("connect", () => settle(null));
+    socket.once("error", (error) => settle(`${target}: ${error.message}`));
+  });
+}
+
+async function askCommand(
+  words: readonly string[],
+  options: ProbeOptions,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const limitMs = options.spec.hookTimeoutMs;
+  const line = [...options.wrap, ...words];
+  return await new Promise<Verdict>((resolve) => {
+    const asked = spawn(line[0] ?? "", line.slice(1), {
+      detached: true,
+      env: options.env,
+      cwd: options.spec.cwd ?? undefined,
+      stdio: "ignore",
+    });
+    let late: Verdict = null;
+    const kill = (): void => {
+      if (asked.pid !== undefined) signalGroup(asked.pid, "SIGKILL");
+    };
+    const timer = setTimeout(() => {
+      late = `\`health_command\` took longer than ${limitMs} ms`;
+      kill();
+    }, limitMs);
+    signal.addEventListener("abort", kill, { once: true });
+    const settle = (verdict: Verdict): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", kill);
+      resolve(late ?? verdict);
+    };
+    asked.once("error", (error) => settle(`\`health_command\` can't be run: ${error.message}`));
+    asked.once("exit", (code, killedBy) => {
+      kill();
+      settle(code === 0 ? null : `\`health_command\` ended with ${killedBy ?? `code ${code ?? "?"}`}`);
+    });
+  });
+}

@@ -1,0 +1,239 @@
+/**
+ * The launcher: runs any command as a daemon. A `Workload`, driven by the daemon's runtime exactly as
+ * the library's hooks are: all decisions about leases and epochs are made there.
+ *
+ * Two steps lead to a launcher that may answer an arbiter (I1): what a dead launcher of this state
+ * folder left behind is killed, and the folder's lock is ours, so that nothing of it runs any more.
+ * `openLauncher` does both and waits as long as it takes; only then the runtime is started.
+ *
+ * Not guaranteed: a program that leaves its process group (a "daemon" that calls setsid) isn't
+ * killed with it. It keeps the lock if it keeps its open files, and no new launcher starts then.
+ */
+import { chownSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { LaunchSpec, Role } from "../core/model.ts";
+import type { ActivationContext, Workload, WorkloadSink } from "../daemon/workload.ts";
+import { ArbiterError } from "../protocol/errors.ts";
+import { findAccount, findProgram, privilegesFor, type Account } from "./account.ts";
+import { lockFileOf, lockFolder, type FolderLock } from "./folder-lock.ts";
+import { killRecordedGroups, openGroupRecord } from "./group-record.ts";
+import type { GoOrder } from "./guarded-group.ts";
+import { probeOf } from "./health.ts";
+import type { HookSurroundings } from "./hooks.ts";
+import { flushOutlets } from "./output.ts";
+import { ProgramRun, type RunOptions } from "./program-run.ts";
+import { StandbyPool } from "./standby-pool.ts";
+
+export interface LauncherOptions {
+  readonly name: string;
+  readonly role: Role;
+  readonly spec: LaunchSpec;
+  /** The daemon's own folder; it exists. */
+  readonly stateFolder: string;
+  /** What the program finds in ARBITER_HEALTH_URL: the daemon's own `/health`. */
+  readonly healthUrl: string;
+  readonly checkIntervalMs: number;
+  readonly timeoutMs: number;
+  readonly failureTimeoutMs: number;
+  readonly log: (level: "info" | "warn", text: string) => void;
+}
+
+/** What the tests look at, beside the workload. */
+export interface Launcher extends Workload {
+  readonly lockFile: string;
+  /** Process group of the service's program; 0: none. */
+  groupOf(service: string): number;
+}
+
+export async function openLauncher(options: LauncherOptions): Promise<Launcher> {
+  const { spec, stateFolder, log } = options;
+  assertUsable(spec);
+  const account = findAccount(spec.user);
+  const lockFile = lockFileOf(stateFolder);
+  const killWhatIsLeft = async (): Promise<void> => {
+    const killed = await killRecordedGroups(stateFolder, lockFile);
+    if (killed.length === 0) return;
+    log("warn", `killed what an earlier launcher left: process group ${killed.join(", ")}`);
+  };
+  const lock = await lockFolder(stateFolder, (text) => log("warn", text), killWhatIsLeft);
+  // Again: a program may have closed what it inherited, and with it its part of the lock.
+  await killWhatIsLeft();
+  return new CommandLauncher(options, account, lock);
+}
+
+class CommandLauncher implements Launcher {
+  readonly launched = true;
+  readonly #options: LauncherOptions;
+  readonly #account: Account | null;
+  readonly #lock: FolderLock;
+  readonly #pool: StandbyPool;
+  readonly #setpriv: string | null = findProgram("setpriv");
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #runs = new Map<string, ProgramRun>();
+  /** Fencing instants of services whose activation hasn't begun. */
+  readonly #fenceAtMs = new Map<string, number>();
+  #sink: WorkloadSink | null = null;
+
+  constructor(options: LauncherOptions, account: Account | null, lock: FolderLock) {
+    this.#options = options;
+    this.#account = account;
+    this.#lock = lock;
+    this.#env = environmentOf(options);
+    this.#pool = new StandbyPool({
+      surroundings: {
+        bash: bashFile(),
+        label: options.name,
+        lockDescriptor: lock.descriptor,
+        record: openGroupRecord(options.stateFolder),
+        log: options.log,
+      },
+      program: {
+        words: options.spec.command,
+        env: account === null ? this.#env : { ...this.#env, ...identityOf(account) },
+        privileges: privilegesFor(account, this.#setpriv),
+      },
+      folder: options.stateFolder,
+      prefix: `${options.name} | `,
+      owner: account,
+    });
+  }
+
+  get lockFile(): string {
+    return this.#lock.file;
+  }
+
+  groupOf(service: string): number {
+    return this.#runs.get(service)?.pgid ?? 0;
+  }
+
+  async prepare(sink: WorkloadSink): Promise<void> {
+    this.#sink = sink;
+    await this.#pool.fill();
+  }
+
+  leaseSet(service: string, _epoch: number, _leaseEndMs: number, fenceAtMs: number): void {
+    this.#fenceAtMs.set(service, fenceAtMs);
+    this.#runs.get(service)?.killAt(fenceAtMs);
+  }
+
+  async activate(context: ActivationContext): Promise<void> {
+    const { service, epoch } = context;
+    const sink = this.#sink;
+    if (sink === null) throw new Error("activate before prepare");
+    if (this.#runs.has(service)) throw new ArbiterError("ERR_ARB_PROGRAM", `${service} runs already`);
+    const configFile = this.#writeConfig(service, context.config);
+    const order = { service, epoch, configFile, cwd: this.#options.spec.cwd ?? process.cwd() };
+    const run = new ProgramRun(order, this.#fenceAtMs.get(service) ?? context.leaseEndMs, {
+      ...this.#runOptions(order),
+      sink,
+      onOver: () => {
+        this.#runs.delete(service);
+        this.#fenceAtMs.delete(service);
+        rmSync(configFile, { force: true });
+      },
+    });
+    this.#runs.set(service, run);
+    await run.start();
+  }
+
+  async demote(service: string, epoch: number, _reason: string, deadlineMs: number): Promise<void> {
+    const run = this.#runOf(service, epoch);
+    if (run !== null) await run.stop(deadlineMs);
+  }
+
+  fence(service: string, epoch: number, reason: string): void {
+    const run = this.#runOf(service, epoch);
+    if (run === null) return;
+    this.#sink?.log("warn", `${service}: the program gets SIGKILL: ${reason}`);
+    run.fence();
+  }
+
+  async close(): Promise<void> {
+    for (const run of this.#runs.values()) run.fence();
+    await this.#pool.close();
+    await flushOutlets();
+    rmSync(join(this.#options.stateFolder, "groups.json"), { force: true });
+    this.#lock.release();
+  }
+
+  #runOf(service: string, epoch: number): ProgramRun | null {
+    const run = this.#runs.get(service);
+    return run === undefined || run.order.epoch !== epoch ? null : run;
+  }
+
+  #runOptions(order: GoOrder): Omit<RunOptions, "sink" | "onOver"> {
+    const { spec, checkIntervalMs, timeoutMs, failureTimeoutMs } = this.#options;
+    const privileges = privilegesFor(null, this.#setpriv);
+    const hooks: HookSurroundings = {
+      pool: this.#pool,
+      env: this.#env,
+      privileges,
+      timeoutMs: spec.hookTimeoutMs,
+    };
+    const probe = probeOf({
+      spec: { ...spec, cwd: order.cwd },
+      checkIntervalMs,
+      timeoutMs,
+      env: {
+        ...this.#env,
+        ARBITER_SERVICE: order.service,
+        ARBITER_EPOCH: String(order.epoch),
+        ARBITER_CONFIG: order.configFile,
+      },
+      wrap: privileges.words,
+    });
+    return { spec, hooks, probe, failureTimeoutMs };
+  }
+
+  /** Readable for the program's user alone: settings may hold secrets. */
+  #writeConfig(service: string, config: Readonly<Record<string, string>>): string {
+    const file = join(this.#options.stateFolder, `config-${encodeURIComponent(service)}.json`);
+    rmSync(file, { force: true });
+    writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+    if (this.#account !== null) chownSync(file, this.#account.uid, this.#account.gid);
+    return file;
+  }
+}
+
+function environmentOf({ name, role, healthUrl, spec }: LauncherOptions): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...spec.env,
+    ARBITER_NAME: name,
+    ARBITER_ROLE: role,
+    ARBITER_HEALTH_URL: healthUrl,
+  };
+}
+
+function identityOf(account: Account): NodeJS.ProcessEnv {
+  return { USER: account.name, LOGNAME: account.name, HOME: account.home };
+}
+
+function bashFile(): string {
+  const file = findProgram("bash");
+  if (file !== null) return file;
+  throw new ArbiterError(
+    "ERR_ARB_LAUNCHER",
+    "The program `bash` isn't in PATH. The guard that ends a program at its lease's end needs it " +
+      "(a POSIX shell alone can't read with a time-out). Install the package bash.",
+  );
+}
+
+function assertUsable(spec: LaunchSpec): void {
+  if (process.platform !== "linux") {
+    throw new ArbiterError("ERR_ARB_LAUNCHER", "`arbiter daemon` with a command needs Linux (/proc, flock).");
+  }
+  if (spec.command.length === 0) {
+    throw new ArbiterError(
+      "ERR_ARB_LAUNCHER",
+      "There is no command to run: give one as `command`, or behind `--`.",
+    );
+  }
+  if (spec.watchdog !== null) {
+    throw new ArbiterError(
+      "ERR_ARB_LATER_STEP",
+      `\`watchdog = ${spec.watchdog}\`: this version doesn't drive a watchdog device. Remove the line.`,
+    );
+  }
+  bashFile();
+}

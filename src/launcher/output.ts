@@ -1,0 +1,173 @@
+/**
+ * Passes a program's output on, line by line, each with the daemon's name in front.
+ *
+ * Two things must not happen. The launcher must never hold more than a few hundred kilobytes, however
+ * much the program writes and however slowly it is read: so nothing is read while the last
+ * chunk has not been taken, and the program waits in its own write, as with any pipe. And the
+ * launcher must never wait in a write itself: its leases would run out because someone paused a
+ * pager. Node writes to a pipe on descriptor 1 synchronously; so a pipe is opened a second time,
+ * without blocking, and everything else is written beside the loop.
+ *
+ * The program writes into a real pipe (made as a named one and unlinked at once), not into the
+ * socket that Node gives to its children: programs that open /dev/stdout would fail on that.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  createWriteStream,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+} from "node:fs";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import type { Writable } from "node:stream";
+import { ArbiterError, messageOf } from "../protocol/errors.ts";
+
+/** Puts `prefix` in front of each line of what goes through; a line may come in many pieces. */
+export function linePrefixer(prefix: string): (chunk: Buffer) => Buffer {
+  // Latin-1 keeps bytes as they are, whatever the program's encoding.
+  const head = Buffer.from(prefix).toString("latin1");
+  const newlineAndHead = `\n${head}`;
+  let atLineStart = true;
+  return (chunk) => {
+    if (chunk.length === 0) return chunk;
+    const text = chunk.toString("latin1");
+    const start = atLineStart ? head : "";
+    atLineStart = text.endsWith("\n");
+    const body = atLineStart
+      ? `${text.slice(0, -1).replaceAll("\n", newlineAndHead)}\n`
+      : text.replaceAll("\n", newlineAndHead);
+    return Buffer.from(start + body, "latin1");
+  };
+}
+
+const outlets = new Map<1 | 2, Writable>();
+
+/** Standard output or error as a stream whose writes never block the loop. One for the process. */
+export function openOutlet(descriptor: 1 | 2): Writable {
+  const known = outlets.get(descriptor);
+  if (known !== undefined) return known;
+  const outlet = makeOutlet(descriptor);
+  // A reader that has gone away is no reason to end: what comes later is dropped.
+  outlet.on("error", () => {});
+  // Every pipe listens to it.
+  outlet.setMaxListeners(0);
+  outlets.set(descriptor, outlet);
+  return outlet;
+}
+
+function makeOutlet(descriptor: 1 | 2): Writable {
+  const kind = fstatSync(descriptor);
+  if (kind.isFIFO()) {
+    try {
+      const own = openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK);
+      return unreferenced(new Socket({ fd: own, readable: false, writable: true }));
+    } catch {
+      return unreferenced(new Socket({ fd: descriptor, readable: false, writable: true }));
+    }
+  }
+  if (kind.isSocket()) return unreferenced(new Socket({ fd: descriptor, readable: false, writable: true }));
+  return createWriteStream("", { fd: descriptor, autoClose: false });
+}
+
+function unreferenced(socket: Socket): Socket {
+  socket.unref();
+  return socket;
+}
+
+/** A pipe for a program's standard output or error; it outlives the program and serves the next. */
+export interface OutputPipe {
+  /** The program's end. */
+  readonly writeDescriptor: number;
+  /** Passes on what is still in it, then closes it. */
+  close(): Promise<void>;
+}
+
+/** Makes the pipes for standard output and error at once: one short process. */
+export async function openOutputPipes(
+  folder: string,
+  prefix: string,
+  owner: { readonly uid: number; readonly gid: number } | null,
+): Promise<{ readonly stdout: OutputPipe; readonly stderr: OutputPipe }> {
+  const place = mkdtempSync(join(folder, "pipes-"));
+  const names = [join(place, "1"), join(place, "2")] as const;
+  try {
+    await makeFifos(names);
+    for (const name of names) {
+      chmodSync(name, 0o600);
+      if (owner !== null) chownSync(name, owner.uid, owner.gid);
+    }
+    return {
+      stdout: openOutputPipe(names[0], prefix, openOutlet(1)),
+      stderr: openOutputPipe(names[1], prefix, openOutlet(2)),
+    };
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+async function makeFifos(names: readonly string[]): Promise<void> {
+  const maker = spawn("mkfifo", [...names], { stdio: "ignore" });
+  let code: unknown;
+  try {
+    [code] = (await once(maker, "close")) as unknown[];
+  } catch (error) {
+    throw new ArbiterError("ERR_ARB_LAUNCHER", `The program \`mkfifo\` can't be run: ${messageOf(error)}.`, {
+      cause: error,
+    });
+  }
+  if (code !== 0) throw new ArbiterError("ERR_ARB_LAUNCHER", `No pipe can be made in ${names[0] ?? ""}.`);
+}
+
+function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputPipe {
+  // The reader first: opening a named pipe for writing alone waits for one.
+  const readDescriptor = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writeDescriptor = openSync(fifo, constants.O_WRONLY);
+  const addPrefix = linePrefixer(prefix);
+  const reader = new Socket({ fd: readDescriptor, readable: true, writable: false });
+  const resume = (): void => void reader.resume();
+  const forward = (chunk: Buffer): void => {
+    if (outlet.writable && !outlet.write(addPrefix(chunk))) {
+      reader.pause();
+      outlet.once("drain", resume);
+    }
+  };
+  outlet.once("close", resume);
+  reader.on("data", forward);
+  reader.on("error", () => {});
+  return {
+    writeDescriptor,
+    async close(): Promise<void> {
+      closeSync(writeDescriptor);
+      // With the last writer gone the reader comes to its end, after all that is still in the pipe.
+      if (!reader.destroyed) await Promise.race([once(reader, "close"), afterMs(CLOSE_PATIENCE_MS)]);
+      reader.destroy();
+      outlet.off("drain", resume);
+      outlet.off("close", resume);
+    },
+  };
+}
+
+/** Someone who doesn't read our output must not keep the launcher from ending. */
+const CLOSE_PATIENCE_MS = 500;
+
+/** Lets what was written leave the process, as far as someone reads it. */
+export async function flushOutlets(): Promise<void> {
+  const full = [...outlets.values()].filter((outlet) => outlet.writable && outlet.writableLength > 0);
+  await Promise.race([
+    Promise.all(full.map(async (outlet) => await once(outlet, "drain"))),
+    afterMs(CLOSE_PATIENCE_MS),
+  ]);
+}
+
+async function afterMs(delayMs: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, delayMs).unref();
+  });
+}
