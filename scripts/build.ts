@@ -7,7 +7,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { cp, mkdir, readdir, rename, stat } from "node:fs/promises";
+import { cp, mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 
 const root = dirname(import.meta.dirname);
@@ -68,6 +68,16 @@ async function putInPlace(): Promise<void> {
   await rename(making, target);
 }
 
+/**
+ * npm links the bins of dependencies, not the project's own. With this link `npx arbiter` works in
+ * a fresh clone, at once and under the Node of `node_modules/.bin`, whatever the system's is.
+ */
+async function linkProgram(): Promise<void> {
+  const link = join(root, "node_modules", ".bin", "arbiter");
+  await rm(link, { force: true });
+  await symlink(join("..", "..", "bin", "arbiter.js"), link);
+}
+
 const startedMs = performance.now();
 process.on("exit", () => {
   // The compiler emits although it found errors: nothing of that may stay.
@@ -78,6 +88,7 @@ compile(await compilerPath());
 const assets = await copyAssets();
 if (!(await exists(join(making, "cli", "main.js")))) fail("src/cli/main.ts is missing: there is no program.");
 await putInPlace();
+if (process.platform !== "win32") await linkProgram();
 process.stdout.write(
   `build: dist/ is ready, with ${assets} copied files, in ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`,
 );

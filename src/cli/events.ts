@@ -97,18 +97,26 @@ function print(event: LoggedEvent, options: EventsOptions): void {
 async function follow(connection: Connection, options: EventsOptions, newest: number): Promise<never> {
   let seen = newest;
   let isTold = false;
+  const take = (event: LoggedEvent): void => {
+    isTold = false;
+    seen = event.seq;
+    if (isWanted(event, options)) print(event, options);
+  };
   for (;;) {
     try {
-      for await (const event of followEvents(connection, seen)) {
-        isTold = false;
-        seen = event.seq;
-        if (isWanted(event, options)) print(event, options);
-      }
+      for await (const event of followEvents(connection, seen)) take(event);
     } catch (error) {
       if (!(error instanceof ClearNo)) throw error;
       if (!isTold) standardError.write(`arbiter: ${error.message} Trying again until Ctrl-C.\n`);
       isTold = true;
     }
     await sleep(RETRY_MS);
+    // A question rather than a stream: it finds an arbiter that answers, whichever that is.
+    for (const event of await readAll(connection, seen).catch(unanswered)) take(event);
   }
+}
+
+function unanswered(error: unknown): readonly LoggedEvent[] {
+  if (error instanceof ClearNo) return [];
+  throw error;
 }

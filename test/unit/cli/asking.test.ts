@@ -119,13 +119,9 @@ describe("the token", () => {
 describe("events", () => {
   const LOG = [event(1), event(2, { service: "other" }), event(3, { text: "escape \u001B[31m is shown" })];
   const serveLog = async (): ReturnType<typeof standIn> =>
-    standIn(({ path }, response) => {
-      const after = /^\/v1\/events\?after=(\d+)/u.exec(path)?.[1];
-      if (after === undefined)
-        return serveStatus(status())(
-          { method: "GET", path, body: undefined, authorization: undefined },
-          response,
-        );
+    standIn((asked, response) => {
+      const after = /^\/v1\/events\?after=(\d+)/u.exec(asked.path)?.[1];
+      if (after === undefined) return serveStatus(status())(asked, response);
       sendJson(response, 200, { events: LOG.filter(({ seq }) => seq > Number(after)).slice(0, 2), last: 3 });
       return true;
     });

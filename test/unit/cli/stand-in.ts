@@ -13,10 +13,11 @@ export interface Asked {
   readonly method: string;
   readonly path: string;
   readonly authorization: string | undefined;
+  readonly lastEventId: string;
   readonly body: unknown;
 }
 
-/** Gives the answer, or null where the path isn't meant. */
+/** Gives the answer; anything but true: the path isn't meant. */
 export type Route = (asked: Asked, response: ServerResponse) => boolean | undefined;
 
 export interface StandIn extends AsyncDisposable {
@@ -32,6 +33,7 @@ export async function standIn(route: Route): Promise<StandIn> {
         method: request.method ?? "",
         path: request.url ?? "",
         authorization: request.headers.authorization,
+        lastEventId: String(request.headers["last-event-id"] ?? ""),
         body,
       };
       asked.push(one);
