@@ -37,7 +37,7 @@ export interface Demotion {
   /** Until then it must have returned, or the process ends. For people and clients: wall clock. */
   readonly deadline: Date;
   /** What is left of it now, by the clock that counts. */
-  remainingMs(): number;
+  readonly remainingMs: () => number;
 }
 
 export interface Hooks {
@@ -51,8 +51,8 @@ export interface Hooks {
 interface Activated {
   readonly lease: OwnLease;
   readonly abort: AbortController;
-  /** Resolves when `activate` has settled, whatever came of it. */
-  settled: Promise<void>;
+  /** Resolves when `activate` has settled and, if it failed by itself, has been cleaned up after. */
+  readonly settled: Promise<void>;
   hasBegun: boolean;
 }
 
@@ -83,19 +83,17 @@ export class LibraryWorkload implements Workload {
     const lease = new OwnLease(service, epoch, leaseEndMs, nowMs);
     const abort = new AbortController();
     const { signal } = abort;
-    const activated: Activated = { lease, abort, settled: Promise.resolve(), hasBegun: false };
+    const settled = Promise.withResolvers<void>();
+    const activated: Activated = { lease, abort, settled: settled.promise, hasBegun: false };
     this.#held.set(service, activated);
-    const started = this.#start(activated, { service, epoch, config, lease, signal });
-    activated.settled = started.then(
-      () => {},
-      () => {},
-    );
     try {
-      await started;
+      await this.#start(activated, { service, epoch, config, lease, signal });
     } catch (error) {
       // It failed by itself, and may have begun something. A demotion under way cleans up anyway.
       if (!signal.aborted) await this.#cleanUp(activated, `its activation failed: ${messageOf(error)}`);
       throw error;
+    } finally {
+      settled.resolve();
     }
   }
 
@@ -104,6 +102,7 @@ export class LibraryWorkload implements Workload {
     if (activated === undefined || activated.lease.epoch !== epoch) return;
     activated.abort.abort(new LeaseLostError(service, epoch, reason));
     await activated.settled;
+    if (this.#held.get(service) !== activated) return;
     if (activated.hasBegun) {
       // What answers the arbiter goes out before the author's code may take the thread.
       await setImmediate();

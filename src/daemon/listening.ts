@@ -15,8 +15,8 @@ import type { TlsFiles } from "./options.ts";
 /** Below that a client's connection and the server's time-out meet, and checks fail with a reset. */
 const SHORTEST_KEEP_ALIVE_MS = 65_000;
 /** A client that dawdles over its headers or its body is cut off. */
-const HEADERS_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 4_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 const LOOK_FOR_DAWDLERS_EVERY_MS = 1_000;
 /** Arbiters, fellow candidates, load balancers and a scraper or two need a few dozen. */
 const MOST_CONNECTIONS = 512;

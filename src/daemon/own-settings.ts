@@ -1,0 +1,129 @@
+/**
+ * Which daemon this process is, and how it is set up: the command line over its own file over what
+ * its author wrote over the defaults. Used by the library and by the launcher.
+ *
+ * A role is the one thing in which the command line doesn't win: a spare that was started as a
+ * master would be a surprise for whoever reads the files, so a contradiction is an error that
+ * names the place.
+ */
+import path from "node:path";
+import { DEFAULT_PORTS } from "../config/keys.ts";
+import type { DaemonSpec, Role } from "../core/model.ts";
+import { ArbiterError } from "../protocol/errors.ts";
+import type { RuntimeOptions } from "./options.ts";
+import { readOwnFile } from "./own-file.ts";
+import type { OwnFile } from "./own-file.ts";
+
+/** What a command line asked for; null: nothing was said. */
+export interface Asked {
+  readonly name: string | null;
+  readonly role: Role | null;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly arbiters: readonly string[];
+  readonly config: string | null;
+  readonly tokenFile: string | null;
+  readonly stateDir: string | null;
+  readonly forgetCluster: boolean;
+}
+
+/** What the program itself says of itself. */
+export interface Authored {
+  /** Null: only the configuration or the command line says (the launcher). */
+  readonly type: string | null;
+  readonly name: string | null;
+}
+
+export interface OwnSettings {
+  /** Everything but how to log. */
+  readonly runtime: Omit<RuntimeOptions, "logger">;
+  /** The daemon as its file has it; null: it has none. */
+  readonly spec: DaemonSpec | null;
+  /** For the log: what the files say that isn't an error. */
+  readonly warnings: readonly string[];
+}
+
+export async function ownSettings(
+  asked: Asked,
+  authored: Authored,
+  env: NodeJS.ProcessEnv,
+): Promise<OwnSettings> {
+  const file = asked.config === null ? null : await readOwnFile(asked.config, asked, authored, env);
+  const spec = file?.spec ?? null;
+  const role = roleOf(asked, spec);
+  const type = spec?.type ?? authored.type;
+  if (type === null) {
+    throw usage("It isn't clear of what type this daemon is. Say --type TYPE, or --config FILE.");
+  }
+  const name = asked.name ?? spec?.name ?? authored.name ?? `${type}-${role}`;
+  return {
+    runtime: {
+      name,
+      type,
+      role,
+      host: asked.host ?? spec?.address ?? "127.0.0.1",
+      port: asked.port ?? spec?.port ?? defaultPort(type),
+      arbiters: asked.arbiters.length > 0 ? asked.arbiters : (file?.arbiters ?? []),
+      stateDir: path.resolve(asked.stateDir ?? file?.stateDir ?? "var"),
+      forgetCluster: asked.forgetCluster,
+      ...securityOf(asked, file, env),
+      ...(spec === null ? {} : timingOf(spec)),
+      configVersion: file?.version ?? "",
+    },
+    spec,
+    warnings: file?.warnings ?? [],
+  };
+}
+
+function roleOf(asked: Asked, spec: DaemonSpec | null): Role {
+  if (spec === null) {
+    if (asked.role !== null) return asked.role;
+    throw usage("It isn't clear what this daemon is meant to be. Say --role master or --role spare.");
+  }
+  if (asked.role === null || asked.role === spec.role) return spec.role;
+  const where = spec.origin === null ? "its file" : `${spec.origin.file}:${spec.origin.line}`;
+  const written = spec.role === "spare" ? "`spare 1`, a spare" : "`spare 0`, a master";
+  throw new ArbiterError(
+    "ERR_ARB_ROLE",
+    `--role ${asked.role} contradicts ${where}, where ${spec.name} is ${written}. ` +
+      `Start it with --role ${spec.role}, or change \`spare\` there.`,
+  );
+}
+
+function defaultPort(type: string): number {
+  const port = DEFAULT_PORTS[type];
+  if (port !== undefined) return port;
+  throw usage(
+    `A daemon of type ${type} has no default port. Say --port PORT, or write \`port\` in its file.`,
+  );
+}
+
+function securityOf(
+  asked: Asked,
+  file: OwnFile | null,
+  env: NodeJS.ProcessEnv,
+): Pick<RuntimeOptions, "tokenFile" | "readTokenFile" | "useSsl" | "tls" | "insecure"> {
+  const fromEnvironment = env["ARBITER_TOKEN_FILE"];
+  const named = asked.tokenFile ?? (fromEnvironment === "" ? undefined : fromEnvironment);
+  return {
+    tokenFile: named === undefined ? (file?.tokenFile ?? null) : path.resolve(named),
+    readTokenFile: file?.readTokenFile ?? null,
+    useSsl: file?.spec.useSsl ?? false,
+    tls: file?.tls ?? null,
+    insecure: file?.insecure ?? false,
+  };
+}
+
+function timingOf(
+  spec: DaemonSpec,
+): Pick<
+  RuntimeOptions,
+  "killGraceMs" | "drainMarginMs" | "drainTimeoutMs" | "onArbiterLoss" | "keepAliveMs"
+> {
+  const { killGraceMs, drainMarginMs, drainTimeoutMs, onArbiterLoss } = spec;
+  return { killGraceMs, drainMarginMs, drainTimeoutMs, onArbiterLoss, keepAliveMs: 4 * spec.checkIntervalMs };
+}
+
+function usage(text: string): ArbiterError {
+  return new ArbiterError("ERR_ARB_USAGE", `${text} See --help.`);
+}
