@@ -1,0 +1,51 @@
+/**
+ * The hash that arbiters compare: of what the configuration means, not of how it is written. The
+ * order of files and keys, comments and spacing don't change it; a value does. Secrets, and what
+ * belongs to one machine (its paths), stay out.
+ */
+import { createHash } from "node:crypto";
+import type { ClusterModel } from "../core/model.ts";
+import { isSecretName } from "./keys.ts";
+import { compareText } from "./problem.ts";
+import type { NodeSettings } from "./settings.ts";
+
+export function hashOf(model: ClusterModel, settings: NodeSettings): string {
+  const byName = <T extends { readonly name: string }>(list: readonly T[]): T[] =>
+    list.toSorted((a, b) => compareText(a.name, b.name));
+  const canonical = {
+    ...model,
+    arbiters: byName(model.arbiters),
+    daemons: byName(model.daemons),
+    services: byName(model.services),
+    realms: byName(model.realms),
+    settings: {
+      store: { type: settings.store.type, url: withoutCredentials(settings.store.url) },
+      failoverBudget: settings.failoverBudget,
+      reloadRollback: settings.reloadRollback,
+      configSync: settings.configSync,
+      configSyncSchedule: settings.configSyncSchedule,
+      eventRetentionMs: settings.eventRetentionMs,
+      drills: settings.drills,
+      clientCert: settings.security.clientCert,
+      insecure: settings.security.insecure,
+      alerts: { ...settings.alerts, webhook: null, smtp: null },
+    },
+  };
+  return createHash("sha256").update(canonicalJson(canonical)).digest("hex");
+}
+
+/** Keys sorted, origins and secrets left out. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (key, inner: unknown) => {
+    if (key === "origin" || isSecretName(key.replace(/^env_/iu, ""))) return undefined;
+    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => compareText(a, b)));
+  });
+}
+
+/** `postgres://user:password@host/db` without what stands before the `@`. */
+export function withoutCredentials(url: string): string {
+  return url
+    .replace(/^([a-z]+:\/\/)[^@/]*@/iu, "$1")
+    .replaceAll(/([?&](?:password|pass|token|secret)=)[^&]*/giu, "$1…");
+}

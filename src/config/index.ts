@@ -1,0 +1,8 @@
+/** Configuration: files → model, and everything that may be asked of it. */
+export { buildLaunch, defaultLaunch } from "./build-launch.ts";
+export type { ConfigFile } from "./files.ts";
+export { IMPLIED_ARBITER, loadConfiguration, type Loaded, type LoadOptions } from "./load.ts";
+export { resolveConfigPath, stateDirOf, tokenFileOf, whichArbiter } from "./locate.ts";
+export { type Problem, renderProblem, type Severity } from "./problem.ts";
+export type { NodeSettings, StoreType } from "./settings.ts";
+export { formatDuration, parseDuration } from "./values.ts";
