@@ -35,6 +35,8 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
   }
   if (!isAnswer) return null;
   daemon.inFlightSinceMs = null;
+  // Its answer brought the nonce that was missing: the same once more, without waiting an interval.
+  if (report.refusals.some(({ because }) => because === "no-lease")) daemon.sendAgain = true;
   return daemon;
 }
 

@@ -96,6 +96,7 @@ export function take(step: Step, view: ServiceView, transition: ServiceTransitio
     event,
   });
   if (event !== "") announce(step, view, transition, evidence, reason);
+  if (found.event === "restartedInPlace") view.holderState = "activating";
   if (view.phase === "held") {
     view.moveReason = null;
     view.target = null;
