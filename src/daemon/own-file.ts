@@ -1,16 +1,105 @@
-import type { DaemonSpec } from "../core/model.ts";
+/**
+ * Which daemon of the configuration this process is, and what the files say of it. One file with
+ * one daemon is enough to run; a folder with all of them is, too.
+ *
+ * Where it isn't clear which one is meant, an error lists them: a daemon that guesses would hold
+ * another's service.
+ */
+import path from "node:path";
+import { loadConfiguration, renderProblem, stateDirOf, tokenFileOf } from "../config/index.ts";
+import type { Loaded } from "../config/index.ts";
+import type { ClusterModel, DaemonSpec } from "../core/model.ts";
+import { ArbiterError } from "../protocol/errors.ts";
 import type { TlsFiles } from "./options.ts";
+import type { Asked, Authored } from "./own-settings.ts";
+
 export interface OwnFile {
   readonly spec: DaemonSpec;
+  /** `FILE:LINE` of what makes it a master or a spare. */
+  readonly rolePlace: string;
+  /** Those that somebody wrote; the implied one is a guess about another machine. */
   readonly arbiters: readonly string[];
   readonly stateDir: string;
+  /** The folder's hash; empty for a file alone, which says nothing of the cluster. */
   readonly version: string;
   readonly tokenFile: string | null;
   readonly readTokenFile: string | null;
-  readonly tls: TlsFiles | null;
+  readonly tls: TlsFiles;
+  /** `[security] bind`; null: its own address. */
+  readonly bind: string | null;
   readonly insecure: boolean;
   readonly warnings: readonly string[];
 }
-export async function readOwnFile(..._a: unknown[]): Promise<OwnFile> {
-  throw new Error("waits for src/config");
+
+export async function readOwnFile(
+  file: string,
+  asked: Pick<Asked, "name" | "role">,
+  authored: Authored,
+  env: NodeJS.ProcessEnv,
+): Promise<OwnFile> {
+  const loaded = await loadConfiguration(path.resolve(file), { env });
+  const { model, settings, problems } = loaded;
+  if (model === null) {
+    const errors = problems.filter(({ severity }) => severity === "error");
+    const shown = errors.map((problem) => renderProblem(problem)).join("\n");
+    throw new ArbiterError("ERR_ARB_CONFIG", `The configuration ${file} can't be used:\n${shown}`);
+  }
+  const spec = chooseDaemon(model, file, asked, authored);
+  const { tlsCert, tlsKey, tlsCa, clientCert, bind, insecure, readTokenFile } = settings.security;
+  return {
+    spec,
+    rolePlace: rolePlaceOf(loaded, spec),
+    arbiters: model.arbiters.filter(({ origin }) => origin !== null).map(({ url }) => url),
+    stateDir: stateDirOf(loaded),
+    version: loaded.isLone ? "" : loaded.hash,
+    tokenFile: tokenFileOf(loaded, spec.name),
+    readTokenFile,
+    tls: { certFile: tlsCert, keyFile: tlsKey, caFile: tlsCa, clientCert },
+    bind,
+    insecure,
+    warnings: problems
+      .filter(({ severity }) => severity === "warning")
+      .map((problem) => `${problem.file}:${problem.line}: ${problem.text}`),
+  };
+}
+
+/** The one named; else the only one of the type; else the only one of the type in that role. */
+function chooseDaemon(
+  model: ClusterModel,
+  file: string,
+  asked: Pick<Asked, "name" | "role">,
+  authored: Authored,
+): DaemonSpec {
+  const ofType = model.daemons.filter(({ type }) => authored.type === null || type === authored.type);
+  const name = asked.name ?? (ofType.length > 1 ? authored.name : null);
+  if (name !== null) {
+    const named = ofType.find((spec) => spec.name === name);
+    if (named !== undefined) return named;
+    throw which(`${file} has no ${kind(authored)} called ${name}.`, model);
+  }
+  const inRole = ofType.filter(({ role }) => role === asked.role);
+  const [only] = ofType.length === 1 ? ofType : inRole;
+  if (only !== undefined && (ofType.length === 1 || inRole.length === 1)) return only;
+  const why = ofType.length === 0 ? `has no ${kind(authored)}.` : "has several that this could be.";
+  throw which(`${file} ${why}`, model);
+}
+
+function kind({ type }: Authored): string {
+  return type === null ? "daemon" : `daemon of type ${type}`;
+}
+
+function which(why: string, { daemons }: ClusterModel): ArbiterError {
+  const listed = daemons.map(({ name, type, role }) => `${name} (${type}, ${role})`).join(", ");
+  return new ArbiterError(
+    "ERR_ARB_WHICH_DAEMON",
+    `${why} There ${daemons.length === 1 ? "is" : "are"}: ${listed}. Say which one this is with --name NAME.`,
+  );
+}
+
+/** The line with `spare`, where one wrote it; else where the daemon begins. */
+function rolePlaceOf(loaded: Loaded, spec: DaemonSpec): string {
+  const member = loaded.members.find(({ spec: own }) => own === spec);
+  const entry = member?.reader.find("spare") ?? null;
+  const place = entry === null ? spec.origin : { file: entry.source.path, line: entry.line };
+  return place === null ? loaded.path : `${place.file}:${place.line}`;
 }

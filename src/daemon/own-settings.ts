@@ -50,7 +50,7 @@ export async function ownSettings(
 ): Promise<OwnSettings> {
   const file = asked.config === null ? null : await readOwnFile(asked.config, asked, authored, env);
   const spec = file?.spec ?? null;
-  const role = roleOf(asked, spec);
+  const role = roleOf(asked, file);
   const type = spec?.type ?? authored.type;
   if (type === null) {
     throw usage("It isn't clear of what type this daemon is. Say --type TYPE, or --config FILE.");
@@ -61,7 +61,7 @@ export async function ownSettings(
       name,
       type,
       role,
-      host: asked.host ?? spec?.address ?? "127.0.0.1",
+      host: asked.host ?? file?.bind ?? spec?.address ?? "127.0.0.1",
       port: asked.port ?? spec?.port ?? defaultPort(type),
       arbiters: asked.arbiters.length > 0 ? asked.arbiters : (file?.arbiters ?? []),
       stateDir: path.resolve(asked.stateDir ?? file?.stateDir ?? "var"),
@@ -75,17 +75,17 @@ export async function ownSettings(
   };
 }
 
-function roleOf(asked: Asked, spec: DaemonSpec | null): Role {
-  if (spec === null) {
+function roleOf(asked: Asked, file: OwnFile | null): Role {
+  if (file === null) {
     if (asked.role !== null) return asked.role;
     throw usage("It isn't clear what this daemon is meant to be. Say --role master or --role spare.");
   }
+  const { spec, rolePlace } = file;
   if (asked.role === null || asked.role === spec.role) return spec.role;
-  const where = spec.origin === null ? "its file" : `${spec.origin.file}:${spec.origin.line}`;
-  const written = spec.role === "spare" ? "`spare 1`, a spare" : "`spare 0`, a master";
+  const written = spec.role === "spare" ? "a spare (`spare 1`)" : "a master (`spare 0`)";
   throw new ArbiterError(
     "ERR_ARB_ROLE",
-    `--role ${asked.role} contradicts ${where}, where ${spec.name} is ${written}. ` +
+    `--role ${asked.role} contradicts ${rolePlace}, where ${spec.name} is ${written}. ` +
       `Start it with --role ${spec.role}, or change \`spare\` there.`,
   );
 }
