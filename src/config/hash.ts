@@ -10,8 +10,6 @@ import { compareText } from "./problem.ts";
 import type { NodeSettings } from "./settings.ts";
 
 export function hashOf(model: ClusterModel, settings: NodeSettings): string {
-  const byName = <T extends { readonly name: string }>(list: readonly T[]): T[] =>
-    list.toSorted((a, b) => compareText(a.name, b.name));
   const canonical = {
     ...model,
     arbiters: byName(model.arbiters),
@@ -32,6 +30,10 @@ export function hashOf(model: ClusterModel, settings: NodeSettings): string {
     },
   };
   return createHash("sha256").update(canonicalJson(canonical)).digest("hex");
+}
+
+function byName<T extends { readonly name: string }>(list: readonly T[]): T[] {
+  return list.toSorted((a, b) => compareText(a.name, b.name));
 }
 
 /** Keys sorted, origins and secrets left out. */

@@ -112,8 +112,6 @@ function readLine(source: Source, line: number, text: string, problems: Problems
   const colon = /^(\s*)([\w$.-]+)(\s*:\s+)(.*)$/u.exec(text);
   const equals = /^(\s*)([^=]*?)(\s*=\s*)(.*)$/u.exec(text);
   const blank = /^(\s*)([\w$.-]+)(\s+|$)(.*)$/u.exec(text);
-  const isKnown = (match: RegExpExecArray | null): match is RegExpExecArray =>
-    match !== null && isKnownKey((match[2] ?? "").toLowerCase());
   let match = equals;
   if (isKnown(colon) && (equals === null || !KEY.test(equals[2] ?? ""))) match = colon;
   else if (isKnown(blank) && (equals === null || !KEY.test(equals[2] ?? ""))) match = blank;
@@ -148,6 +146,10 @@ function readLine(source: Source, line: number, text: string, problems: Problems
     column: indent.length + 1,
     valueColumn: indent.length + key.length + gap.length + 1,
   };
+}
+
+function isKnown(match: RegExpExecArray | null): match is RegExpExecArray {
+  return match !== null && isKnownKey((match[2] ?? "").toLowerCase());
 }
 
 /** The value without quotes, and where a comment may begin in it. */

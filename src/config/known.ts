@@ -4,7 +4,7 @@
 import { FOREIGN_GLOBAL_KEYS, FOREIGN_KEYS, FOREIGN_REALM_KEYS } from "./keys-foreign.ts";
 import { CUSTOM_KEY, ENVIRONMENT_KEY, KEYS, keysOf, type Where } from "./keys.ts";
 
-const everyName = new Set(KEYS.flatMap((key) => [key.name, ...(key.aliases ?? [])]));
+const everyName = new Set([...KEYS.map((key) => key.name), ...KEYS.flatMap((key) => key.aliases ?? [])]);
 
 /** `TYPE_name` of a daemon, an arbiter or a realm; not Alignak's other keys that end the same way. */
 export function isNameKey(name: string): boolean {

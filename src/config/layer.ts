@@ -35,7 +35,7 @@ type Meaning =
   | { readonly is: "unknown"; readonly text: string; readonly expected: string | null };
 
 /** Keys that speak of the object itself in Nagios' language. */
-const OBJECT_LANGUAGE = ["use", "register"];
+const OBJECT_LANGUAGE = new Set(["use", "register"]);
 
 export function layerOf(object: RawObject, context: LayerContext): Layer {
   const keys = new Map<string, Entry>();
@@ -67,7 +67,7 @@ function meaningOf(entry: Entry, object: RawObject, context: LayerContext): Mean
   const { where, type } = context;
   const isDaemon = where === "daemon" || where === "arbiter";
   const known = keysOf(where);
-  if (object.dialect === "objects" && OBJECT_LANGUAGE.includes(name)) return { is: "skipped" };
+  if (object.dialect === "objects" && OBJECT_LANGUAGE.has(name)) return { is: "skipped" };
   if (isDaemon && name === "type" && object.dialect === "ini") return { is: "skipped" };
   const nameSpec = known.get("name");
   if (nameSpec !== undefined && name === `${type}_name`) return { is: "key", spec: nameSpec };

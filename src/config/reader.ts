@@ -65,6 +65,17 @@ export class KeyReader {
     return value;
   }
 
+  /** For keys that take one of a few words. */
+  choose<T extends string>(name: string, words: readonly T[]): T | null {
+    const value = this.read(name, "text");
+    return words.find((word) => word === value) ?? null;
+  }
+
+  /** The same for keys that always have a value. */
+  pick<T extends string>(name: string, words: readonly [T, ...T[]]): T {
+    return this.choose(name, words) ?? words[0];
+  }
+
   spec(name: string): KeySpec {
     const spec = keysOf(this.where).get(name);
     if (spec === undefined) throw new Error(`no key ${name} in ${this.where}`);

@@ -15,6 +15,7 @@ import { type Budget, PARSERS } from "./values.ts";
 import type { Scope } from "./variables.ts";
 
 export type StoreType = "sqlite" | "mysql" | "postgres" | "etcd" | "zookeeper" | "quorum";
+const STORE_TYPES: readonly StoreType[] = ["sqlite", "mysql", "postgres", "etcd", "zookeeper", "quorum"];
 
 export interface NodeSettings {
   /** As written; null: nobody wrote it, see `stateDirOf`. */
@@ -106,8 +107,8 @@ export function readCluster(
     clockDrift: reader.need("clock_drift", "ratio"),
     stateDir: reader.read("state_dir", "path"),
     failoverBudget: reader.read("failover_budget", "budget"),
-    reloadRollback: reader.need("reload_rollback", "text") as NodeSettings["reloadRollback"],
-    configSync: reader.need("config_sync", "text") as NodeSettings["configSync"],
+    reloadRollback: reader.pick<NodeSettings["reloadRollback"]>("reload_rollback", ["manual", "auto"]),
+    configSync: reader.pick<NodeSettings["configSync"]>("config_sync", ["warn", "enforce", "replicate"]),
     configSyncSchedule: reader.read("config_sync_schedule", "cron"),
     eventRetentionMs: reader.need("event_retention", "duration"),
   };
@@ -126,7 +127,7 @@ export async function readStore(
   );
   const written = reader.find("url") ?? reader.find("url_file");
   const url = await valueOrFile(reader, "url", context);
-  const type = reader.read("type", "text") as StoreType | null;
+  const type = reader.choose("type", STORE_TYPES);
   const scheme = url === null ? null : schemeOf(url);
   const place = written === null ? reader.place : valuePlace(written);
   if (url !== null && scheme === null) {
@@ -187,7 +188,7 @@ export function readSecurity(sorted: SortedObjects, context: SettingsContext): N
     tlsCert: path("tls_cert"),
     tlsKey: path("tls_key"),
     tlsCa: path("tls_ca"),
-    clientCert: reader.need("client_cert", "text") as "none" | "required",
+    clientCert: reader.pick<"none" | "required">("client_cert", ["none", "required"]),
     bind: reader.read("bind", "text"),
     insecure: reader.need("insecure", "boolean"),
   };
