@@ -79,7 +79,12 @@ export function failbackDueAtMs(view: ServiceView, master: DaemonView): number {
   const doublings = Math.max(0, master.lossesAtMs.length - 1);
   const longestMs = Math.max(view.spec.failbackDelayMs, view.spec.failbackDelayMaxMs);
   // A program that crashed under its launcher never left; its good health starts anew all the same.
-  const goodSinceMs = Math.max(master.healthySinceMs, master.lossesAtMs.at(-1) ?? -Infinity);
+  // And the present holder keeps it for as long, or a late failover would be two moves in a row.
+  const goodSinceMs = Math.max(
+    master.healthySinceMs,
+    master.lossesAtMs.at(-1) ?? -Infinity,
+    view.committedAtMs,
+  );
   return goodSinceMs + Math.min(view.spec.failbackDelayMs * 2 ** doublings, longestMs);
 }
 

@@ -8,6 +8,7 @@
  */
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { weight } from "./hash.ts";
+import { isPaused } from "./step.ts";
 
 export interface Judgement {
   readonly daemon: DaemonView;
@@ -144,7 +145,11 @@ export function choose(
   view: ServiceView,
   options: JudgeOptions,
 ): { readonly chosen: DaemonView | null; readonly judgements: readonly Judgement[] } {
-  const judgements = rank(state, view, options.nowMs).map((daemon) => judge(state, view, daemon, options));
+  // Paused, nothing moves by itself; giving the service back to the daemon that had it is not a move.
+  const isKept = isPaused(state, view) && view.row.holder !== null && view.target === null;
+  const judgements = rank(state, view, options.nowMs)
+    .filter((daemon) => !isKept || daemon.spec.name === view.row.holder)
+    .map((daemon) => judge(state, view, daemon, options));
   for (const judgement of judgements) {
     if (judgement.undecided) return { chosen: null, judgements };
     if (judgement.because === "") return { chosen: judgement.daemon, judgements };

@@ -9,7 +9,7 @@ import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { dueMove } from "./moves.ts";
 import { choose, type JudgeOptions } from "./placement.ts";
 import type { ServiceEvent } from "./service-table.ts";
-import { daemonOf, isOpen, isPaused, mayCommit, type Step } from "./step.ts";
+import { daemonOf, isOpen, mayCommit, type Step } from "./step.ts";
 
 export interface Found {
   readonly event: ServiceEvent;
@@ -166,7 +166,7 @@ function candidateEvent(
   const options = judgeOptions(step, view);
   if (!options.onProof && step.nowMs < view.boundMs) return null;
   const { chosen, judgements } = choose(step.state, view, options);
-  if (chosen === null || isPausedFor(step, view, chosen)) return null;
+  if (chosen === null) return null;
   return {
     event,
     evidence: {
@@ -178,16 +178,6 @@ function candidateEvent(
         .map(({ daemon, because }) => `${daemon.spec.name}: ${because}`),
     },
   };
-}
-
-/** Paused, nothing moves; giving the service back to the daemon that had it is not a move. */
-function isPausedFor(step: Step, view: ServiceView, chosen: DaemonView): boolean {
-  return (
-    isPaused(step.state, view) &&
-    view.row.holder !== null &&
-    chosen.spec.name !== view.row.holder &&
-    view.target === null
-  );
 }
 
 /** Whether the next epoch would rest on proof, and since when a candidate must have been asked. */

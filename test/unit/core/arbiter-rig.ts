@@ -62,6 +62,8 @@ export class ClusterRig {
   seq = 0;
   store: "up" | "down" | "unknown" | "silent" = "up";
   readonly held: Commit[] = [];
+  /** Nothing reaches the arbiter, and nothing comes from it. */
+  arbiterDead = false;
   /** So many commits that change a row are refused, whatever `store` says. */
   refuseCommits = 0;
   #instances = 0;
@@ -165,6 +167,7 @@ export class ClusterRig {
 
   arbiter(event: Timeless<ArbiterEvent>): void {
     this.#enqueue(() => {
+      if (this.arbiterDead) return;
       const effects = stepArbiter(this.state, { ...event, nowMs: this.nowMs, wallMs: this.nowMs + 1e12 });
       for (const effect of effects) this.#performArbiter(effect);
     });
