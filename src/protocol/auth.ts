@@ -129,6 +129,11 @@ export class Access {
     return this.#token === null;
   }
 
+  /** The token to send to others; null: none is set. */
+  get token(): string | null {
+    return this.#token?.token ?? null;
+  }
+
   /** null: it may; else the problem to answer with. */
   refuseChange(authorization: string | undefined): Problem | null {
     if (this.#token === null) return null;

@@ -37,6 +37,7 @@ export const ERRORS = {
   ERR_ARB_STALE_MAP: "The version of the cluster map that was asked for has not been reached yet.",
   ERR_ARB_VACANT: "The service has no holder at the moment.",
   ERR_ARB_NOT_LEADER: "This arbiter stands by and can't carry out the operation.",
+  ERR_ARB_UNREACHABLE: "None of the arbiters that the client knows gives an answer of use.",
   ERR_ARB_TOO_MANY_REQUESTS: "The sender is over its rate; it may try again after a moment.",
   ERR_ARB_LAUNCHER:
     "The launcher can't guard a program: a tool that it needs is missing, or a setting can't work.",

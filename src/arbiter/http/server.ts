@@ -5,14 +5,15 @@
  * before a store is touched; until the API is there, it answers 503. TLS that was asked for and
  * can't be had is an error, never plain HTTP.
  */
-import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import type { ServerOptions } from "node:https";
 import type { Socket } from "node:net";
 import { ArbiterError, codeOf, messageOf } from "../../protocol/errors.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { ProcessLog } from "../log.ts";
+import type { ServerTls } from "../tls.ts";
 import type { Api } from "./api.ts";
 import { createApp } from "./app.ts";
 import { ReportReceiver } from "./reports.ts";
@@ -22,17 +23,10 @@ export interface Listening {
   readonly port: number;
 }
 
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string | null;
-  readonly requireClientCert: boolean;
-}
-
 export interface ListenOptions {
   readonly address: string;
   readonly port: number;
-  readonly tls: TlsFiles | null;
+  readonly tls: ServerTls | null;
   readonly log: ProcessLog;
 }
 
@@ -48,7 +42,7 @@ export class ApiServer {
   readonly #log: ProcessLog;
   #serve: RequestListener = starting;
 
-  constructor(tls: TlsFiles | null, log: ProcessLog) {
+  constructor(tls: ServerTls | null, log: ProcessLog) {
     this.#log = log;
     const limits = {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -177,34 +171,15 @@ function bindError(address: string, port: number, error: unknown): ArbiterError 
   return new ArbiterError("ERR_ARB_BIND", `Can't listen at ${where}: ${what}.`, { cause: error });
 }
 
-function secureOptions(tls: TlsFiles): {
-  cert: Buffer;
-  key: Buffer;
-  ca?: Buffer;
-  requestCert: boolean;
-  rejectUnauthorized: boolean;
-  minVersion: "TLSv1.2";
-} {
+function secureOptions({ cert, key, ca, requireClientCert }: ServerTls): ServerOptions {
   return {
-    cert: pem("tls_cert", tls.cert),
-    key: pem("tls_key", tls.key),
-    ...(tls.ca === null ? {} : { ca: pem("tls_ca", tls.ca) }),
-    requestCert: tls.requireClientCert,
-    rejectUnauthorized: tls.requireClientCert,
+    cert,
+    key,
+    ...(ca === null ? {} : { ca }),
+    requestCert: requireClientCert,
+    rejectUnauthorized: requireClientCert,
     minVersion: "TLSv1.2",
   };
-}
-
-function pem(key: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new ArbiterError(
-      "ERR_ARB_TLS",
-      `\`${key}\` in [security] names ${file}, which can't be read: ${messageOf(error)}.`,
-      { cause: error },
-    );
-  }
 }
 
 /** Makes the server and listens. Bad certificates are found out here as well. */
@@ -213,7 +188,6 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   try {
     server = new ApiServer(options.tls, options.log);
   } catch (error) {
-    if (error instanceof ArbiterError) throw error;
     throw new ArbiterError(
       "ERR_ARB_TLS",
       `The certificate or its key can't be used: ${messageOf(error)}. Check \`tls_cert\` and \`tls_key\` in [security].`,

@@ -1,0 +1,250 @@
+/**
+ * The arbiter process: from a configuration to a running arbiter, and from a signal to a clean end.
+ *
+ * Everything that can be wrong is found out before anything is begun that others could notice: the
+ * files, which arbiter this is, tokens and certificates, the state folder, the port, the store, in
+ * this order. What fails is one error, and what was opened by then is closed again.
+ */
+import { randomUUID } from "node:crypto";
+import { hostname, networkInterfaces } from "node:os";
+import { stateDirOf, tokenFileOf, whichArbiter } from "../config/index.ts";
+import type { ArbiterSpec } from "../core/model.ts";
+import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
+import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import { wallMs } from "../shell/clock.ts";
+import type { Store } from "../store/contract.ts";
+import { openStore } from "../store/open.ts";
+import { Checker } from "./checker.ts";
+import {
+  ConfigurationFollower,
+  configurationError,
+  isValid,
+  publicText,
+  readConfiguration,
+  versionOf,
+} from "./configuration.ts";
+import type { ValidConfiguration } from "./configuration.ts";
+import { Engine } from "./engine.ts";
+import { listen } from "./http/server.ts";
+import { Journal } from "./journal.ts";
+import type { ProcessLog } from "./log.ts";
+import { pidFileContent } from "./pid-file.ts";
+import { scheduleRetention } from "./retention.ts";
+import type { RetentionOptions } from "./retention.ts";
+import { Shutdown } from "./shutdown.ts";
+import { openArbiterFolder, removePidFile, writePidFile } from "./state-folder.ts";
+import type { PushedEvent } from "./store-lane.ts";
+import { readTls, serverTls } from "./tls.ts";
+import type { TlsMaterial } from "./tls.ts";
+
+export interface RunArbiterOptions {
+  readonly configPath: string;
+  /** Which arbiter of the configuration; null: found out. */
+  readonly name?: string | null | undefined;
+  readonly log: ProcessLog;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** It listens and its core runs. */
+  onReady?(url: string): void;
+}
+
+/** Exit code of an error of the program itself (sysexits' EX_SOFTWARE). */
+const EXIT_DEFECT = 70;
+/** A store that hangs must not keep the process from ending. */
+const RELEASE_TIMEOUT_MS = 5_000;
+/** For requests that are being answered when it stops. */
+const HTTP_GRACE_MS = 500;
+
+/**
+ * Runs until SIGTERM or SIGINT, and resolves to the exit code. Rejects with an `ArbiterError` (or
+ * the store's error) if it can't start; nothing is left running then.
+ */
+export async function runArbiter(options: RunArbiterOptions): Promise<number> {
+  const shutdown = new Shutdown(options.log);
+  const end = Promise.withResolvers<unknown>();
+  try {
+    const running = await start(options, shutdown, (error) => end.resolve(error));
+    const signals = listenToSignals(running, options.log);
+    shutdown.add("signals", signals);
+    options.onReady?.(running.self.url);
+    const error = await end.promise;
+    if (error === null) return 0;
+    const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+    options.log.error(`The arbiter ends, its broken state must not decide anything more: ${text}`);
+    return EXIT_DEFECT;
+  } finally {
+    await shutdown.run();
+  }
+}
+
+interface Running {
+  readonly self: ArbiterSpec;
+  readonly engine: Engine;
+  readonly follower: ConfigurationFollower;
+  end(error: unknown): void;
+}
+
+async function start(
+  options: RunArbiterOptions,
+  shutdown: Shutdown,
+  end: (error: unknown) => void,
+): Promise<Running> {
+  const { log, env, configPath } = options;
+  const loaded = await validConfiguration(options);
+  const self = chosenArbiter(loaded, options.name ?? null);
+  const { security, store: storeSettings } = loaded.settings;
+  const access = accessOf(loaded, self, log);
+  shutdown.add("token files", () => access.close());
+  const tls = readTls(security);
+  const secure = serverTls(self, tls, security.clientCert);
+  const stateDir = stateDirOf(loaded);
+  const folder = openArbiterFolder(stateDir, self.name);
+  shutdown.add("the state folder", () => folder.close());
+  const address = security.bind ?? self.address;
+  const { server } = await listen({ address, port: self.port, tls: secure, log });
+  shutdown.add("the HTTP server", () => server.close(HTTP_GRACE_MS));
+  const journal = new Journal(folder.path, (text) => log.warn(text));
+  shutdown.add("the journal", () => journal.close());
+  const store = await openStore(storeSettings.url, { stateDir });
+  shutdown.add("the store", () => store.close());
+  const { lastEvent } = await store.load();
+  const engine: Engine = new Engine({
+    options: {
+      name: self.name,
+      url: self.url,
+      instance: randomUUID(),
+      stateId: folder.stateId,
+      freshClusterId: randomUUID(),
+      model: loaded.model,
+      configuration: versionOf(loaded, `start of ${self.name}`, wallMs()),
+      primary: env["ARBITER_PRIMARY"] ?? null,
+    },
+    store,
+    lastEvent,
+    journal,
+    log,
+    makeChecker: (push) => checkerFor({ push, access, tls, engine: () => engine }),
+    onEnd: end,
+  });
+  shutdown.add("the engine", () => engine.close());
+  const follower = new ConfigurationFollower(
+    { path: configPath, env, name: self.name, stateDir, engine, log },
+    loaded,
+  );
+  server.open({ engine, access, address, reload: (by) => follower.reload(by) });
+  shutdown.add("the HTTP API", () => server.close(HTTP_GRACE_MS));
+  writePidFile(folder.path, pidFileContent(self.name, self.url, wallMs()));
+  shutdown.add("the pid file", () => removePidFile(folder.path));
+  await follower.watch();
+  shutdown.add("watching the files", () => follower.close());
+  shutdown.add("the schedule", scheduleRetention(retentionOf({ store, log, engine, follower })));
+  engine.start();
+  log.info(`${self.name} listens at ${self.url}, pid ${process.pid}, state in ${folder.path}.`);
+  return { self, engine, follower, end };
+}
+
+function checkerFor(parts: {
+  readonly push: (event: PushedEvent) => void;
+  readonly access: Access;
+  readonly tls: TlsMaterial;
+  /** The engine makes its checker before it is there itself; it is asked when a check is sent. */
+  readonly engine: () => Engine;
+}): Checker {
+  const { push, access, tls, engine } = parts;
+  return new Checker({
+    push,
+    token: () => access.token,
+    tls: {
+      ...tls,
+      checksName: (daemon) => engine().state.daemons.get(daemon)?.spec.hardSslNameCheck ?? true,
+    },
+  });
+}
+
+function retentionOf(parts: {
+  readonly store: Store;
+  readonly log: ProcessLog;
+  readonly engine: Engine;
+  readonly follower: ConfigurationFollower;
+}): RetentionOptions {
+  const { store, log, engine, follower } = parts;
+  return {
+    store,
+    log,
+    wallMs,
+    retentionMs: () => follower.inForce.settings.eventRetentionMs,
+    isLeading: () => engine.state.leadership.mode === "leading",
+  };
+}
+
+async function validConfiguration(options: RunArbiterOptions): Promise<ValidConfiguration> {
+  const loaded = await readConfiguration(options.configPath, options.env);
+  if (!isValid(loaded)) throw configurationError(loaded);
+  for (const problem of loaded.problems) {
+    if (problem.severity === "warning") options.log.warn(publicText(problem));
+  }
+  return loaded;
+}
+
+function chosenArbiter(loaded: ValidConfiguration, name: string | null): ArbiterSpec {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const chosen = whichArbiter(loaded.model, {
+    name: name ?? undefined,
+    localAddresses: [...addresses.map(({ address }) => address), hostname()],
+  });
+  if (chosen.ok) return chosen.arbiter;
+  throw new ArbiterError(
+    name === null ? "ERR_ARB_WHICH_ARBITER" : "ERR_ARB_UNKNOWN_ARBITER",
+    `${chosen.error[0]?.toUpperCase() ?? ""}${chosen.error.slice(1)}`,
+  );
+}
+
+function accessOf(loaded: ValidConfiguration, self: ArbiterSpec, log: ProcessLog): Access {
+  const { security } = loaded.settings;
+  const tokenFile = tokenFileOf(loaded, self.name);
+  const refused = refuseOpenBind({
+    address: security.bind ?? self.address,
+    hasToken: tokenFile !== null,
+    insecure: security.insecure,
+  });
+  if (refused !== null) throw refused;
+  const sourceOf = (file: string | null): TokenSource | null =>
+    file === null ? null : new TokenSource(file, (text) => log.warn(text));
+  const token = sourceOf(tokenFile);
+  try {
+    return new Access(token, sourceOf(security.readTokenFile));
+  } catch (error) {
+    token?.close();
+    throw error;
+  }
+}
+
+/** Returns the function that stops listening. */
+function listenToSignals(running: Running, log: ProcessLog): () => void {
+  const { engine, follower, self } = running;
+  let isStopping = false;
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) {
+      log.warn(`${signal} again: it ends at once. The daemons go on as they are.`);
+      running.end(null);
+      return;
+    }
+    isStopping = true;
+    log.info(`${signal}: ${self.name} stops in good order; the daemons go on as they are.`);
+    engine.push({ kind: "commanded", id: "release", by: signal, command: { verb: "release" } });
+    timer = setTimeout(() => {
+      log.warn("The store did not take the leadership back in time; a standby waits for its end.");
+      running.end(null);
+    }, RELEASE_TIMEOUT_MS);
+  };
+  const reload = (): void => void follower.reload("SIGHUP");
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", reload);
+  return () => {
+    clearTimeout(timer);
+    process.off("SIGTERM", stop);
+    process.off("SIGINT", stop);
+    process.off("SIGHUP", reload);
+  };
+}
