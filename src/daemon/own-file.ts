@@ -28,6 +28,7 @@ export interface OwnFile {
   /** `[security] bind`; null: its own address. */
   readonly bind: string | null;
   readonly insecure: boolean;
+  /** Of the file that the daemon stands in: what concerns the others is for the arbiter to say. */
   readonly warnings: readonly string[];
 }
 
@@ -58,7 +59,7 @@ export async function readOwnFile(
     bind,
     insecure,
     warnings: problems
-      .filter(({ severity }) => severity === "warning")
+      .filter(({ severity, file: where }) => severity === "warning" && where === spec.origin?.file)
       .map((problem) => `${problem.file}:${problem.line}: ${problem.text}`),
   };
 }
