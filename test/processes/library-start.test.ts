@@ -81,6 +81,67 @@ describe("what it remembers", () => {
   });
 });
 
+function write(name: string, ...lines: string[]): string {
+  const file = path.join(bench.folder, name);
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  return file;
+}
+
+describe("the configuration", () => {
+  test("one file of bare lines is enough: name, address, port and role come from it", async () => {
+    const port = await freePort();
+    const file = write(
+      "m.cfg",
+      "scheduler_name      scheduler-master",
+      "address 127.0.0.1",
+      `port ${port}`,
+      "spare 1",
+    );
+    const daemon = await bench.start("scheduler-master", ["--port", String(port), "--config", file]);
+    expect((await get(`${daemon.url}/health`)).body).toMatchObject({
+      name: "scheduler-master",
+      type: "scheduler",
+      role: "spare",
+    });
+  });
+
+  test("a role that contradicts the file is an error with file and line", async () => {
+    const file = write("m.cfg", "scheduler_name      scheduler-master", "address 127.0.0.1", "spare 0");
+    const { code, text } = await refusal(["--name", "scheduler-master", "--config", file, "--role", "spare"]);
+    expect(code).toBe(1);
+    expect(text).toMatch(/--role spare contradicts m\.cfg:3, where scheduler-master is a master/);
+  });
+
+  test("a folder with several, and none of that name: it lists them", async () => {
+    write("m.cfg", "scheduler_name scheduler-master", "address 127.0.0.1", "spare 0");
+    write("s.cfg", "scheduler_name scheduler-slave", "address 127.0.0.2", "spare 1");
+    const unclear = await refusal(["--config", bench.folder, "--name", "scheduler-other"]);
+    expect(unclear.text).toMatch(
+      /scheduler-master \(scheduler, master\), scheduler-slave \(scheduler, spare\)/,
+    );
+  });
+
+  test("use_ssl without a certificate is refused, never plain HTTP", async () => {
+    const file = write(
+      "m.cfg",
+      "scheduler_name scheduler-master",
+      "address 127.0.0.1",
+      "spare 0",
+      "use_ssl 1",
+    );
+    const { code, text } = await refusal(["--name", "scheduler-master", "--config", file]);
+    expect(code).toBe(1);
+    expect(text).toMatch(/`use_ssl = 1`, but no certificate and key/);
+  });
+
+  test("a file that can't be used is shown with the place", async () => {
+    const file = write("m.cfg", "scheduler_name scheduler-master", "address 127.0.0.1", "spare maybe");
+    const daemon = await bench.spawn("scheduler-master", ["--config", file]);
+    expect((await daemon.ended).code).toBe(1);
+    expect(daemon.stderr).toMatch(/m\.cfg:3:\d+: error/);
+  });
+});
+
 describe("the command line", () => {
   test.each([
     [["--role", "boss"], /--role is master or spare; found "boss"/],
