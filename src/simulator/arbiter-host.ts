@@ -1,0 +1,231 @@
+/**
+ * A machine with an arbiter on it: the arbiter's core as it is, and around it what the process would
+ * do with its effects: checks over the network, calls to the shared store, timers.
+ */
+import { createArbiter, stepArbiter } from "../core/arbiter.ts";
+import type {
+  ArbiterEffect,
+  ArbiterEvent,
+  CommandAnswer,
+  Commit,
+  Moment,
+  OperatorCommand,
+} from "../core/arbiter-io.ts";
+import type { ArbiterState } from "../core/arbiter-state.ts";
+import { committedFirst } from "../core/invariants.ts";
+import type { Report } from "../core/messages.ts";
+import type { ArbiterSpec } from "../core/model.ts";
+import { StepQueue } from "../shell/queue.ts";
+import type { AssignmentAnswer } from "./daemon-host.ts";
+import type { Clock } from "./machine.ts";
+import { drawClock, Process } from "./machine.ts";
+import type { Host } from "./network.ts";
+import type { Simulation } from "./simulation.ts";
+import { mustHold } from "./violation.ts";
+
+type Timeless<E> = E extends unknown ? Omit<E, keyof Moment> : never;
+type EffectOf<Kind extends ArbiterEffect["kind"]> = Extract<ArbiterEffect, { readonly kind: Kind }>;
+
+/** Wall clocks differ; nothing is decided by them. */
+const WALL_EPOCH_MS = 1_800_000_000_000;
+
+export class ArbiterHost implements Host {
+  readonly name: string;
+  readonly #simulation: Simulation;
+  readonly #stateId: string;
+  isUp = true;
+  process: Process | null = null;
+  state: ArbiterState | null = null;
+  readonly #clock: Clock;
+  #queue: StepQueue<ArbiterEvent, ArbiterEffect> | null = null;
+  readonly #answers = new Map<string, (answer: CommandAnswer) => void>();
+  #commands = 0;
+
+  constructor(simulation: Simulation, spec: ArbiterSpec) {
+    this.name = spec.name;
+    this.#simulation = simulation;
+    this.#clock = drawClock(simulation.world, simulation.options.clockDrift);
+    this.#stateId = simulation.freshId("arbiter-state");
+  }
+
+  get isLeading(): boolean {
+    return this.state?.leadership.mode === "leading";
+  }
+
+  start(): void {
+    const { world, model, options, mutation } = this.#simulation;
+    if (this.process !== null) return;
+    const process = new Process(world, this.#clock, options.workload.latenessMs);
+    const instance = this.#simulation.freshId("instance");
+    const state = createArbiter({
+      name: this.name,
+      url: `http://${this.name}`,
+      instance,
+      stateId: this.#stateId,
+      freshClusterId: this.#simulation.freshId("cluster"),
+      model,
+      configuration: { version: 1, hash: "files", atWallMs: 0, by: "simulator", files: {} },
+      primary: null,
+    });
+    this.process = process;
+    this.state = state;
+    this.#queue = new StepQueue<ArbiterEvent, ArbiterEffect>({
+      step: (event) => {
+        const effects = stepArbiter(state, mutation.onArbiterEvent(event));
+        mutation.afterArbiterStep(state, event);
+        return effects;
+      },
+      perform: (effect) => {
+        if (this.process === process) this.#perform(process, effect);
+      },
+      onFatal: (error) => this.#simulation.fail(error),
+      defer: (run) => world.after(0, run),
+    });
+    world.note("start", this.name, instance);
+    this.#push({ kind: "started" });
+  }
+
+  crash(why: string): void {
+    const { process } = this;
+    if (process === null) return;
+    this.#simulation.world.note("crash", this.name, why);
+    process.kill();
+    this.#queue?.stop();
+    this.process = null;
+    this.state = null;
+    this.#answers.clear();
+  }
+
+  resume(): void {
+    const { process } = this;
+    if (process === null || !process.isPaused) return;
+    const { world } = this.#simulation;
+    const lateMs = world.nowMs - process.pausedAtMs;
+    const stalled = (): void => this.#push({ kind: "stalled", lateMs });
+    // The loop's timers mostly come before its sockets.
+    const isFirst = world.random.chance(0.8);
+    if (isFirst) world.after(0, stalled);
+    world.after(0, () => {
+      process.resume();
+      if (!isFirst) stalled();
+    });
+  }
+
+  command(command: OperatorCommand, done: (answer: CommandAnswer) => void): void {
+    this.#commands += 1;
+    const id = `${this.name}-${this.#commands}`;
+    this.#answers.set(id, done);
+    this.process?.run(() => this.#push({ kind: "commanded", id, by: "operator", command }));
+  }
+
+  /** A daemon's unasked report. */
+  reported(report: Report): void {
+    this.#push({ kind: "reported", report, via: "unasked", sentAtMs: null });
+  }
+
+  connectionClosed(daemon: string): void {
+    this.#push({ kind: "connectionClosed", daemon });
+  }
+
+  #push(event: Timeless<ArbiterEvent>): void {
+    const { process } = this;
+    if (process === null) return;
+    const nowMs = process.nowMs();
+    this.#queue?.push({ ...event, nowMs, wallMs: WALL_EPOCH_MS + nowMs });
+  }
+
+  #perform(process: Process, effect: ArbiterEffect): void {
+    switch (effect.kind) {
+      case "assign":
+        return this.#assign(process, effect);
+      case "commit":
+        return this.#commit(process, effect.commit);
+      case "record":
+        this.#simulation.store.append(effect.events.length);
+        return;
+      case "timer":
+        process.timer(effect.key, effect.atMs, () => this.#push({ kind: "timerFired", key: effect.key }));
+        return;
+      case "readLeadership":
+        return this.#readLeadership(process);
+      case "campaign":
+        return this.#campaign(process, effect);
+      case "load":
+        return this.#load(process, effect.term);
+      case "answer":
+        this.#answers.get(effect.id)?.(effect.answer);
+        this.#answers.delete(effect.id);
+        return;
+      case "journal": {
+        const { service, row, from, to, event, because } = effect.entry;
+        this.#simulation.moved(service, to);
+        this.#simulation.world.note(this.name, service, `row ${row}`, from, "→", to, event, because);
+        return;
+      }
+      case "released":
+        this.crash("released");
+        return;
+      case "changed":
+      case "forget":
+    }
+  }
+
+  #assign(process: Process, { daemon, assignment, timeoutMs }: EffectOf<"assign">): void {
+    const { network, store } = this.#simulation;
+    mustHold(committedFirst(assignment, (service, epoch) => store.committed(service, epoch)));
+    const host = this.#simulation.daemon(daemon);
+    const sentAtMs = process.nowMs();
+    network.call<AssignmentAnswer>(
+      this,
+      host,
+      timeoutMs,
+      (_, respond) => host.assigned(assignment, respond),
+      (answer, failure) => {
+        if (answer === null) {
+          const cause = failure ?? "timeout";
+          this.#push({ kind: "checkFailed", daemon, sentAtMs, cause, detail: cause });
+        } else {
+          this.#push({ kind: "reported", report: answer.report, via: "check", sentAtMs });
+        }
+      },
+    );
+  }
+
+  #commit(process: Process, commit: Commit): void {
+    const { commitId } = commit;
+    this.#simulation.store.commit(process, commit, (result) => {
+      if (result.kind === "ok") {
+        this.#push({ kind: "committed", commitId, ...result.value });
+        return;
+      }
+      const outcome = result.kind === "fenced" ? "fenced" : result.outcome;
+      this.#push({ kind: "commitFailed", commitId, outcome, detail: result.detail });
+    });
+  }
+
+  #readLeadership(process: Process): void {
+    this.#simulation.store.leadership(process, (result) => {
+      if (result.kind === "ok") this.#push({ kind: "leadershipRead", record: result.value });
+      else this.#push({ kind: "storeFailed", what: "leadership", detail: result.detail });
+    });
+  }
+
+  #campaign(process: Process, { expected, next }: EffectOf<"campaign">): void {
+    const beganAtMs = process.nowMs();
+    this.#simulation.store.campaign(process, expected, next, (result) => {
+      if (result.kind === "ok") this.#push({ kind: "campaigned", ...result.value, beganAtMs });
+      else this.#push({ kind: "storeFailed", what: "campaign", detail: result.detail });
+    });
+  }
+
+  #load(process: Process, term: number): void {
+    this.#simulation.store.load(process, (result) => {
+      if (result.kind === "ok") {
+        const { revision, rows, settings, configuration } = result.value;
+        this.#push({ kind: "loaded", term, revision, rows, settings, configuration });
+      } else {
+        this.#push({ kind: "storeFailed", what: "load", detail: result.detail });
+      }
+    });
+  }
+}

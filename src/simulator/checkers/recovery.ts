@@ -1,0 +1,81 @@
+/**
+ * I7: once everything works again, each service has a holder within a bound, and keeps one.
+ *
+ * The bound adds up what may have to pass one after another: a new leader, a whole lease, promises
+ * and the silence after a reboot, an activation that was going to fail, a back-off. It is generous:
+ * what it is there to find is what would never have ended.
+ */
+import { recovers } from "../../core/invariants.ts";
+import type { Simulation } from "../simulation.ts";
+import { mustHold } from "../violation.ts";
+
+/** `BACK_OFF_MAX_MS` of the arbiter. */
+const LONGEST_BACK_OFF_MS = 60_000;
+const LOOK_EVERY_MS = 50;
+
+export function recoveryBoundMs({ options }: Simulation): number {
+  const { leaseMs, arbiterLeaseMs, activationTimeoutMs, drainTimeoutMs, workload } = options;
+  const backOffMs = workload.failProbability > 0 || workload.activationMs * 2 > activationTimeoutMs ? 1 : 0;
+  return (
+    6 * arbiterLeaseMs +
+    10 * leaseMs +
+    3 * (activationTimeoutMs + drainTimeoutMs + workload.activationMs + workload.demotionMs) +
+    backOffMs * LONGEST_BACK_OFF_MS
+  );
+}
+
+/** Runs the second phase to its end. */
+export function watchRecovery(simulation: Simulation): void {
+  const { world, model, oneHolder } = simulation;
+  const boundMs = recoveryBoundMs(simulation);
+  const beganAtMs = world.nowMs;
+  const vacantSince = new Map(model.services.map(({ name }) => [name, beganAtMs]));
+  let isForced = false;
+  while (!world.isOver && world.nowMs < beganAtMs + 2 * boundMs) {
+    world.runUntil(world.nowMs + LOOK_EVERY_MS);
+    resumeByOperator(simulation);
+    for (const { name } of model.services) {
+      const since = vacantSince.get(name) ?? beganAtMs;
+      if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);
+      else if (simulation.wasWiped && !isForced && world.nowMs > since + boundMs / 2) {
+        forceByOperator(simulation, name);
+      }
+      mustHold(recovers(name, world.nowMs - since, boundMs));
+    }
+    isForced = world.nowMs > beganAtMs + boundMs;
+    // Once each is held, one more lease shows whether it stays so.
+    const isSettled = [...vacantSince.values()].every((since) => since === world.nowMs);
+    if (isSettled && world.nowMs > beganAtMs + boundMs / 4) break;
+  }
+  for (const { name } of model.services) oneHolder.check(name, world.nowMs);
+}
+
+/** Held in the sense of the arbiter and of the daemon: one that reports it active, and does it. */
+function isHeld(simulation: Simulation, service: string): boolean {
+  const view = simulation.leader?.state?.services.get(service);
+  if (view === undefined || view.phase !== "held") return false;
+  const [belief] = simulation.oneHolder.beliefs(service, simulation.world.nowMs);
+  return belief !== undefined && belief.daemon === view.row.holder && belief.epoch === view.row.epoch;
+}
+
+/** Whatever an operator forbade in the first phase is allowed again. */
+function resumeByOperator(simulation: Simulation): void {
+  const { leader } = simulation;
+  const settings = leader?.state?.settings;
+  if (leader === null || settings === undefined) return;
+  for (const key of Object.keys(settings.pauses)) {
+    leader.command({ verb: "resume", service: key === "*" ? null : key }, () => {});
+  }
+  for (const daemon of Object.keys(settings.maintenance)) {
+    leader.command({ verb: "maintenance", daemon, on: false, reason: "" }, () => {});
+  }
+}
+
+/** Where only candidates are left that the holder never heard of, nobody but an operator can decide. */
+function forceByOperator(simulation: Simulation, service: string): void {
+  simulation.world.note("operator forces", service);
+  simulation.leader?.command(
+    { verb: "failover", service, to: null, force: true, evenIfAlive: false },
+    (answer) => simulation.world.note("answer", answer.status, answer.text),
+  );
+}

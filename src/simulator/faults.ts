@@ -1,0 +1,204 @@
+/**
+ * The first phase: anything may happen, at the rates that the seed drew. Each fault ends by itself
+ * after a while; `healEverything` ends all of them at once for the second phase.
+ */
+import type { OperatorCommand } from "../core/arbiter-io.ts";
+import type { Host } from "./network.ts";
+import type { FaultOptions } from "./options.ts";
+import type { Simulation } from "./simulation.ts";
+
+type FaultName = Exclude<keyof FaultOptions, "lastsMs">;
+
+const FAULTS: Readonly<Record<FaultName, (simulation: Simulation) => void>> = {
+  crashMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.daemons);
+    if (!host.isRunning) return;
+    host.crash("kill -9");
+    simulation.restartLater(host);
+  },
+  powerMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.daemons);
+    if (!host.isUp) return;
+    host.powerOff();
+    simulation.world.after(lasting(simulation), () => {
+      host.powerOn();
+      host.start();
+    });
+  },
+  wipeMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.daemons);
+    if (!host.isUp) return;
+    host.wipe();
+    simulation.wasWiped = true;
+    simulation.restartLater(host);
+  },
+  pauseMeanMs(simulation) {
+    const { process, name } = simulation.world.random.pick(simulation.daemons);
+    if (process === null || process.isPaused) return;
+    simulation.world.note("pause", name);
+    process.pause();
+    simulation.world.after(lasting(simulation), () => {
+      simulation.world.note("resume", name);
+      process.resume();
+    });
+  },
+  stopMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.daemons);
+    if (!host.isRunning) return;
+    simulation.world.note("stop", host.name);
+    host.stop();
+    restartOnceGone(simulation, host.name);
+  },
+  exitMeanMs(simulation) {
+    simulation.world.random.pick(simulation.daemons).exitWork();
+  },
+  illMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.daemons);
+    simulation.world.note("ill", host.name);
+    host.setHealth(false);
+    simulation.world.after(lasting(simulation), () => host.setHealth(true));
+  },
+  partitionMeanMs(simulation) {
+    partition(simulation);
+  },
+  arbiterCrashMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.arbiters);
+    if (host.process === null) return;
+    host.crash("kill -9");
+    simulation.restartLater(host);
+  },
+  arbiterPauseMeanMs(simulation) {
+    const host = simulation.world.random.pick(simulation.arbiters);
+    const { process } = host;
+    if (process === null || process.isPaused) return;
+    simulation.world.note("pause", host.name);
+    process.pause();
+    simulation.world.after(lasting(simulation), () => {
+      if (host.process !== process) return;
+      simulation.world.note("resume", host.name);
+      host.resume();
+    });
+  },
+  storeDownMeanMs(simulation) {
+    const { store, world } = simulation;
+    if (store.isDown) return;
+    world.note("store down");
+    store.isDown = true;
+    world.after(lasting(simulation), () => {
+      world.note("store up");
+      store.isDown = false;
+    });
+  },
+  commandMeanMs(simulation) {
+    const { leader } = simulation;
+    if (leader !== null) leader.command(drawCommand(simulation), () => {});
+  },
+};
+
+export function beginFaults(simulation: Simulation): void {
+  for (const [name, inject] of Object.entries(FAULTS)) {
+    const meanMs = simulation.options.faults[name as FaultName];
+    if (meanMs > 0) repeat(simulation, meanMs, inject);
+  }
+}
+
+function repeat(simulation: Simulation, meanMs: number, inject: (simulation: Simulation) => void): void {
+  const { world, options } = simulation;
+  world.after(world.random.wait(meanMs), () => {
+    if (world.nowMs >= options.safetyMs) return;
+    inject(simulation);
+    repeat(simulation, meanMs, inject);
+  });
+}
+
+function lasting(simulation: Simulation): number {
+  return simulation.world.random.wait(simulation.options.faults.lastsMs);
+}
+
+function restartOnceGone(simulation: Simulation, name: string): void {
+  const host = simulation.daemon(name);
+  const { process } = host;
+  simulation.world.after(lasting(simulation), () => {
+    if (host.process === process && process !== null) restartOnceGone(simulation, name);
+    else host.start();
+  });
+}
+
+/** One link, one host or two halves are cut off, in both directions or in one. */
+function partition(simulation: Simulation): void {
+  const { world, network } = simulation;
+  const { random } = world;
+  const hosts: readonly Host[] = [...simulation.daemons, ...simulation.arbiters];
+  const isOneWay = random.chance(0.3);
+  const form = random.pick(["link", "host", "halves"]);
+  const alone = random.pick(hosts);
+  const side = new Set(
+    form === "halves" ? hosts.filter(() => random.chance(0.5)).map(({ name }) => name) : [alone.name],
+  );
+  const other = random.pick(hosts);
+  const cuts: [string, string][] = [];
+  for (const from of hosts) {
+    for (const to of hosts) {
+      const isCut =
+        form === "link"
+          ? from.name === alone.name && to.name === other.name
+          : side.has(from.name) && !side.has(to.name);
+      if (!isCut) continue;
+      cuts.push([from.name, to.name]);
+      if (!isOneWay) cuts.push([to.name, from.name]);
+    }
+  }
+  world.note("partition", form, [...side].join(","), isOneWay ? "one way" : "both ways");
+  for (const [from, to] of cuts) network.cut(from, to);
+  world.after(lasting(simulation), () => {
+    for (const [from, to] of cuts) network.heal(from, to);
+    world.note("partition ends");
+  });
+}
+
+function drawCommand(simulation: Simulation): OperatorCommand {
+  const { random } = simulation.world;
+  const service = random.pick(simulation.model.services).name;
+  const daemon = random.pick(simulation.daemons).name;
+  const move = { service, to: random.chance(0.5) ? daemon : null, force: false, evenIfAlive: false };
+  switch (random.whole(0, 6)) {
+    case 0:
+    case 1:
+      return { verb: "switchover", ...move };
+    case 2:
+      return { verb: "failover", ...move };
+    case 3:
+      return { verb: "failback", ...move };
+    case 4:
+      return { verb: "pause", service, reason: "simulated", forMs: lasting(simulation) };
+    case 5:
+      return { verb: "resume", service };
+    default:
+      return { verb: "maintenance", daemon, on: random.chance(0.5), reason: "simulated" };
+  }
+}
+
+/** The second phase begins: nothing is broken any more. */
+export function healEverything(simulation: Simulation): void {
+  const { network, store, world, options } = simulation;
+  world.note("everything heals");
+  network.healAll();
+  network.options = {
+    ...options.network,
+    lossProbability: 0,
+    duplicateProbability: 0,
+    longDelayProbability: 0,
+  };
+  store.isDown = false;
+  store.options = { ...options.store, unknownProbability: 0, slowProbability: 0 };
+  for (const host of simulation.daemons) {
+    host.powerOn();
+    host.process?.resume();
+    host.setHealth(true);
+    host.start();
+  }
+  for (const host of simulation.arbiters) {
+    host.resume();
+    host.start();
+  }
+}

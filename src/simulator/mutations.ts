@@ -1,0 +1,124 @@
+/**
+ * Rules left out on purpose, one at a time, to show that the simulator notices.
+ *
+ * They live here alone: what goes into a core or what it remembers is tampered with on the way, so
+ * that the cores themselves have no switch for it.
+ */
+import type { ArbiterEvent } from "../core/arbiter-io.ts";
+import type { ArbiterState } from "../core/arbiter-state.ts";
+import type { DaemonState } from "../core/daemon.ts";
+import type { DaemonEnvironment, DaemonEvent, DaemonMemory } from "../core/daemon-io.ts";
+import { issueNonce } from "../core/lease.ts";
+import type { Assignment } from "../core/messages.ts";
+
+export interface Mutation {
+  readonly onStart: (memory: DaemonMemory | null) => DaemonMemory | null;
+  readonly onDaemonEvent: (state: DaemonState, event: DaemonEvent, env: DaemonEnvironment) => DaemonEvent;
+  readonly onArbiterEvent: (event: ArbiterEvent) => ArbiterEvent;
+  readonly afterArbiterStep: (state: ArbiterState, event: ArbiterEvent) => void;
+}
+
+export const NO_MUTATION: Mutation = {
+  onStart: (memory) => memory,
+  onDaemonEvent: (_, event) => event,
+  onArbiterEvent: (event) => event,
+  afterArbiterStep: () => {},
+};
+
+export type MutationName =
+  | "promise"
+  | "reboot rule"
+  | "nonce"
+  | "bound"
+  | "seen"
+  | "sent after the commit"
+  | "cleared"
+  | "new leader's wait"
+  | "candidates";
+
+export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
+  /** A candidate promises, and forgets it at once. */
+  promise: {
+    ...NO_MUTATION,
+    onDaemonEvent: (state, event) => {
+      state.promises.clear();
+      return event;
+    },
+  },
+  /** A new boot doesn't know how long it may have promised. */
+  "reboot rule": {
+    ...NO_MUTATION,
+    onStart: (memory) => (memory === null ? null : { ...memory, longestPromiseMs: 0 }),
+  },
+  /** The lease counts from when the assignment arrived. */
+  nonce: {
+    ...NO_MUTATION,
+    onDaemonEvent: (state, event, env) =>
+      onAssignment(event, (assignment) => ({
+        ...assignment,
+        nonce: issueNonce(state.options.bootId, event.nowMs, env),
+      })),
+  },
+  /** The arbiter waits for less than the longest lease that it granted. */
+  bound: {
+    ...NO_MUTATION,
+    afterArbiterStep: (state, event) => {
+      for (const view of state.services.values()) {
+        if (view.phase !== "suspect") continue;
+        view.boundMs = Math.min(view.boundMs, event.nowMs + view.spec.leaseMs / 4);
+      }
+    },
+  },
+  /** Epochs that were taken, refused or given up are taken again. */
+  seen: {
+    ...NO_MUTATION,
+    onDaemonEvent: (state, event) => {
+      if (event.kind === "assigned") state.seenEpochs = {};
+      return event;
+    },
+  },
+  /** An answer to a request from before the commit counts as proof about another boot. */
+  "sent after the commit": {
+    ...NO_MUTATION,
+    onArbiterEvent: (event) =>
+      event.kind === "reported" ? { ...event, via: "check", sentAtMs: event.nowMs } : event,
+  },
+  /** Every assignment claims to rest on proof. */
+  cleared: {
+    ...NO_MUTATION,
+    onDaemonEvent: (_, event) =>
+      onAssignment(event, (assignment) => ({
+        ...assignment,
+        services:
+          assignment.services?.map((item) => ({
+            ...item,
+            cleared: Math.max(item.cleared, item.epoch - 1),
+          })) ?? null,
+      })),
+  },
+  /** A new leader believes that nothing is outstanding. */
+  "new leader's wait": {
+    ...NO_MUTATION,
+    afterArbiterStep: (state, event) => {
+      if (event.kind !== "loaded") return;
+      for (const view of state.services.values()) view.boundMs = 0;
+    },
+  },
+  /** On expiry anybody is eligible, also whom the holder never heard of. */
+  candidates: {
+    ...NO_MUTATION,
+    afterArbiterStep: (state) => {
+      for (const view of state.services.values()) {
+        const list = view.row.candidates.list.map((one) => {
+          const stateId = state.daemons.get(one.name)?.report?.stateId ?? one.stateId;
+          return { ...one, stateId };
+        });
+        view.row = { ...view.row, pastSets: [], candidates: { ...view.row.candidates, list } };
+      }
+    },
+  },
+};
+
+function onAssignment(event: DaemonEvent, change: (assignment: Assignment) => Assignment): DaemonEvent {
+  return event.kind === "assigned" ? { ...event, assignment: change(event.assignment) } : event;
+}

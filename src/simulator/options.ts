@@ -1,0 +1,174 @@
+/**
+ * What one seed tries: sizes, settings near their limits, and which faults happen how often. Some
+ * faults are off in a run, so that the others have the field to themselves (a "swarm").
+ */
+import type { Failback, OnArbiterLoss } from "../core/model.ts";
+import type { WorkloadOptions } from "./daemon-host.ts";
+import type { NetworkOptions } from "./network.ts";
+import { Random } from "./random.ts";
+import type { StoreOptions } from "./store.ts";
+
+/** Mean time between two faults of a kind; 0: never. */
+export interface FaultOptions {
+  readonly crashMeanMs: number;
+  readonly powerMeanMs: number;
+  readonly wipeMeanMs: number;
+  readonly pauseMeanMs: number;
+  readonly stopMeanMs: number;
+  readonly exitMeanMs: number;
+  readonly illMeanMs: number;
+  readonly partitionMeanMs: number;
+  readonly arbiterCrashMeanMs: number;
+  readonly arbiterPauseMeanMs: number;
+  readonly storeDownMeanMs: number;
+  readonly commandMeanMs: number;
+  /** How long a fault lasts, on average. */
+  readonly lastsMs: number;
+}
+
+export interface SimulationOptions {
+  readonly clockDrift: number;
+  readonly arbiters: number;
+  readonly masters: number;
+  readonly spares: number;
+  /** All masters share one service, instead of bringing one each. */
+  readonly isShared: boolean;
+  readonly capacity: number;
+  readonly leaseMs: number;
+  readonly arbiterLeaseMs: number;
+  readonly maxCheckAttempts: number;
+  readonly checkIntervalMs: number;
+  readonly timeoutMs: number;
+  readonly killGraceMs: number;
+  readonly drainMarginMs: number | null;
+  readonly drainTimeoutMs: number;
+  readonly activationTimeoutMs: number;
+  readonly failback: Failback;
+  readonly failbackDelayMs: number;
+  readonly onArbiterLoss: OnArbiterLoss;
+  readonly isLaunched: boolean;
+  /** First phase: anything may happen. */
+  readonly safetyMs: number;
+  readonly network: NetworkOptions;
+  readonly store: StoreOptions;
+  readonly workload: WorkloadOptions;
+  readonly faults: FaultOptions;
+}
+
+/** Sections may be given in part. */
+export type Overrides = Partial<Omit<SimulationOptions, "network" | "store" | "workload" | "faults">> & {
+  readonly network?: Partial<NetworkOptions>;
+  readonly store?: Partial<StoreOptions>;
+  readonly workload?: Partial<WorkloadOptions>;
+  readonly faults?: Partial<FaultOptions>;
+};
+
+export const NO_FAULTS: FaultOptions = {
+  crashMeanMs: 0,
+  powerMeanMs: 0,
+  wipeMeanMs: 0,
+  pauseMeanMs: 0,
+  stopMeanMs: 0,
+  exitMeanMs: 0,
+  illMeanMs: 0,
+  partitionMeanMs: 0,
+  arbiterCrashMeanMs: 0,
+  arbiterPauseMeanMs: 0,
+  storeDownMeanMs: 0,
+  commandMeanMs: 0,
+  lastsMs: 0,
+};
+
+/** Drawn from the seed alone, by a generator of its own: an override doesn't change the rest. */
+export function drawOptions(seed: number, overrides: Overrides = {}): SimulationOptions {
+  const random = new Random(seed + 0x5eed);
+  const leaseMs = random.pick([300, 500, 1000, 2000, 2000, 10_000]);
+  const maxCheckAttempts = random.pick([1, 2, 3, 3, 5]);
+  // Near the limit: `(max_check_attempts + 1)` intervals and a time-out just fit into the lease.
+  const longestMs = leaseMs / (maxCheckAttempts + 2);
+  const checkIntervalMs = random.between(0.4, 1) * longestMs;
+  const drawn: SimulationOptions = {
+    clockDrift: random.pick([0, 0.01, 0.01, 0.05]),
+    arbiters: random.pick([1, 1, 2, 2, 3]),
+    masters: random.whole(1, 3),
+    spares: random.whole(1, 3),
+    isShared: random.chance(0.25),
+    capacity: random.pick([1, 1, 2, 3]),
+    leaseMs,
+    arbiterLeaseMs: random.pick([500, 1000, 2000, 4000]),
+    maxCheckAttempts,
+    checkIntervalMs,
+    timeoutMs: checkIntervalMs * random.between(0.5, 0.9),
+    killGraceMs: random.pick([0, 10, 40, 250, 1000]),
+    drainMarginMs: random.chance(0.7) ? null : leaseMs * random.between(0.05, 0.5),
+    drainTimeoutMs: leaseMs * random.between(1, 6),
+    activationTimeoutMs: leaseMs * random.between(2, 10),
+    failback: random.pick(["auto", "auto", "manual", "never"]),
+    failbackDelayMs: leaseMs * random.between(0, 4),
+    onArbiterLoss: random.pick(["failsafe", "failsafe", "failsafe", "demote"]),
+    isLaunched: random.chance(0.4),
+    safetyMs: 600 * leaseMs,
+    network: drawNetwork(random, leaseMs, checkIntervalMs),
+    store: {
+      latencyMs: random.magnitude(0.5, 30),
+      unknownProbability: drawProbability(random, 0.05),
+      slowProbability: drawProbability(random, 0.1),
+      slowMs: leaseMs * 2,
+    },
+    workload: {
+      activationMs: leaseMs * random.magnitude(0.01, 1.3),
+      demotionMs: leaseMs * random.magnitude(0.01, 1),
+      failProbability: drawProbability(random, 0.3),
+      hangProbability: drawProbability(random, 0.2),
+      syncMs: random.magnitude(0.5, 30),
+      latenessMs: random.magnitude(0.1, 5),
+    },
+    faults: drawFaults(random, leaseMs),
+  };
+  return {
+    ...drawn,
+    ...overrides,
+    network: { ...drawn.network, ...overrides.network },
+    store: { ...drawn.store, ...overrides.store },
+    workload: { ...drawn.workload, ...overrides.workload },
+    faults: { ...drawn.faults, ...overrides.faults },
+  };
+}
+
+/** Half of the runs are without it. */
+function drawProbability(random: Random, most: number): number {
+  return random.chance(0.5) ? 0 : random.magnitude(most / 100, most);
+}
+
+function drawNetwork(random: Random, leaseMs: number, checkIntervalMs: number): NetworkOptions {
+  // A quiet network answers within the time-out, which is half an interval at least.
+  const quietMs = Math.min(checkIntervalMs / 8, 20);
+  return {
+    leastDelayMs: quietMs * random.magnitude(0.02, 0.5),
+    jitterMs: quietMs * random.magnitude(0.02, 0.5),
+    lossProbability: drawProbability(random, 0.3),
+    duplicateProbability: drawProbability(random, 0.2),
+    longDelayProbability: drawProbability(random, 0.1),
+    longDelayMs: leaseMs * random.pick([0.5, 1, 3]),
+  };
+}
+
+function drawFaults(random: Random, leaseMs: number): FaultOptions {
+  const mean = (shortest: number): number =>
+    random.chance(0.4) ? 0 : leaseMs * random.magnitude(shortest, shortest * 20);
+  return {
+    crashMeanMs: mean(10),
+    powerMeanMs: mean(30),
+    wipeMeanMs: mean(100),
+    pauseMeanMs: mean(10),
+    stopMeanMs: mean(20),
+    exitMeanMs: mean(20),
+    illMeanMs: mean(20),
+    partitionMeanMs: mean(10),
+    arbiterCrashMeanMs: mean(10),
+    arbiterPauseMeanMs: mean(10),
+    storeDownMeanMs: mean(20),
+    commandMeanMs: mean(10),
+    lastsMs: leaseMs * random.magnitude(0.3, 10),
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * One seed: draw the options, let anything happen (safety), heal everything (liveness), and say what
+ * came of it. The same seed and overrides give the same run, and the same trace hash.
+ */
+import { watchRecovery } from "./checkers/recovery.ts";
+import { beginFaults, healEverything } from "./faults.ts";
+import type { Mutation } from "./mutations.ts";
+import { NO_MUTATION } from "./mutations.ts";
+import type { Overrides, SimulationOptions } from "./options.ts";
+import { drawOptions } from "./options.ts";
+import { Simulation } from "./simulation.ts";
+
+export interface Outcome {
+  readonly seed: number;
+  readonly options: SimulationOptions;
+  /** What was found; null: nothing. */
+  readonly violation: string | null;
+  readonly error: unknown;
+  readonly virtualMs: number;
+  readonly steps: number;
+  readonly traceHash: string;
+  /** The last notes before the end. */
+  readonly trace: readonly string[];
+  readonly activations: number;
+  readonly commits: number;
+  readonly promisesAsked: number;
+}
+
+export function runSeed(seed: number, overrides: Overrides = {}, mutation: Mutation = NO_MUTATION): Outcome {
+  const options = drawOptions(seed, overrides);
+  const simulation = new Simulation(seed, options, mutation);
+  try {
+    for (const host of simulation.arbiters) host.start();
+    for (const host of simulation.daemons) host.start();
+    beginFaults(simulation);
+    simulation.world.runUntil(options.safetyMs);
+    if (simulation.failure === null) {
+      healEverything(simulation);
+      watchRecovery(simulation);
+    }
+  } catch (error) {
+    simulation.fail(error);
+  }
+  const { world, failure, oneHolder, store } = simulation;
+  return {
+    seed,
+    options,
+    violation: failure === null ? null : failure instanceof Error ? failure.message : "an unknown error",
+    error: failure,
+    virtualMs: world.nowMs,
+    steps: world.steps,
+    traceHash: world.hash,
+    trace: world.lines(),
+    activations: oneHolder.activations,
+    commits: store.commits,
+    promisesAsked: simulation.promisesAsked,
+  };
+}
+
+/** Everything that is needed to run it again. */
+export function describe(outcome: Outcome): string {
+  const { seed, options, violation, error, trace, traceHash } = outcome;
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  return [
+    `seed ${seed}: ${violation ?? "nothing found"}`,
+    `replay: npm run sim -- --seed ${seed} --seeds 1`,
+    `options: ${JSON.stringify(options)}`,
+    `trace hash ${traceHash}; the last of it:`,
+    ...trace,
+    stack,
+  ].join("\n");
+}

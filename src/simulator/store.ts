@@ -1,0 +1,171 @@
+/**
+ * The shared store: linearizable, in memory, with faults. What it lets through is decided by the very
+ * rules that the engines use; what is simulated is when it answers, whether it answers, and whether
+ * a write of unknown outcome happens after all, perhaps much later.
+ */
+import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
+import { clearedIsPast, epochRises } from "../core/invariants.ts";
+import type { LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
+import type { StoreContents } from "../store/contract.ts";
+import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "../store/rules.ts";
+import type { Process } from "./machine.ts";
+import { mustHold } from "./violation.ts";
+import type { World } from "./world.ts";
+
+export interface StoreOptions {
+  readonly latencyMs: number;
+  /** A write whose outcome the writer never learns. */
+  readonly unknownProbability: number;
+  readonly slowProbability: number;
+  readonly slowMs: number;
+}
+
+export type StoreResult<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  | { readonly kind: "fenced"; readonly detail: string }
+  | { readonly kind: "failed"; readonly outcome: "refused" | "unknown"; readonly detail: string };
+
+export class SimulatedStore {
+  options: StoreOptions;
+  isDown = false;
+  readonly #world: World;
+  #record: LeadershipRecord | null = null;
+  #revision = 0;
+  readonly #rows = new Map<string, ServiceRow>();
+  #settings: Settings = { pauses: {}, maintenance: {}, moves: {} };
+  #configuration: ConfigurationVersion | null = null;
+  #lastEvent = 0;
+  /** Every epoch that was ever committed, and for whom. */
+  readonly #committed = new Map<string, { readonly holder: string; readonly bootId: string }>();
+  commits = 0;
+
+  constructor(world: World, options: StoreOptions) {
+    this.#world = world;
+    this.options = options;
+  }
+
+  get record(): LeadershipRecord | null {
+    return this.#record;
+  }
+
+  rowOf(service: string): ServiceRow | null {
+    return this.#rows.get(service) ?? null;
+  }
+
+  /** For I2: whom an epoch was committed for. */
+  committed(service: string, epoch: number): { readonly holder: string; readonly bootId: string } | null {
+    return this.#committed.get(`${service}@${epoch}`) ?? null;
+  }
+
+  leadership(from: Process, done: (result: StoreResult<LeadershipRecord | null>) => void): void {
+    this.#call(from, false, () => this.#record, done);
+  }
+
+  load(from: Process, done: (result: StoreResult<StoreContents>) => void): void {
+    this.#call(from, false, () => this.#contents(), done);
+  }
+
+  campaign(
+    from: Process,
+    expected: LeadershipRecord | null,
+    next: LeadershipRecord,
+    done: (result: StoreResult<{ won: boolean; record: LeadershipRecord | null }>) => void,
+  ): void {
+    const apply = (): { won: boolean; record: LeadershipRecord | null } => {
+      const won = mayCampaign(this.#record, expected);
+      if (won) {
+        if (next.term !== this.#record?.term) this.#world.note("leads", next.leader, "term", next.term);
+        this.#record = next;
+      }
+      return { won, record: this.#record };
+    };
+    this.#call(from, true, apply, done);
+  }
+
+  commit(
+    from: Process,
+    commit: Commit,
+    done: (result: StoreResult<{ revision: number; events: readonly LoggedEvent[] }>) => void,
+  ): void {
+    const apply = (): StoreResult<{ revision: number; events: readonly LoggedEvent[] }> =>
+      this.#apply(commit);
+    this.#call(from, true, apply, (result) => {
+      done(result.kind === "ok" ? result.value : result);
+    });
+  }
+
+  /** Events alone: nothing rests on them here, so nobody waits for them. */
+  append(count: number): void {
+    if (!this.isDown) this.#lastEvent += count;
+  }
+
+  #apply(commit: Commit): StoreResult<{ revision: number; events: readonly LoggedEvent[] }> {
+    const why = whyFenced(commit, this.#record, (service) => this.#rows.get(service)?.epoch ?? null);
+    if (why !== null) return { kind: "fenced", detail: why };
+    for (const { row } of commit.changes) {
+      mustHold(epochRises(this.rowOf(row.service), row));
+      mustHold(clearedIsPast(row));
+      this.#keep(row);
+    }
+    if (commit.settings !== null) this.#settings = commit.settings;
+    if (commit.configuration !== null) {
+      const kept = asNextVersion(commit.configuration, this.#configuration);
+      if (kept !== null) this.#configuration = kept;
+    }
+    if (raisesRevision(commit)) this.#revision += 1;
+    this.commits += 1;
+    const events = commit.events.map((event) => {
+      this.#lastEvent += 1;
+      return { ...event, seq: this.#lastEvent };
+    });
+    return { kind: "ok", value: { revision: this.#revision, events } };
+  }
+
+  #keep(row: ServiceRow): void {
+    this.#rows.set(row.service, row);
+    const key = `${row.service}@${row.epoch}`;
+    if (row.holder === null || row.bootId === null || this.#committed.has(key)) return;
+    this.#committed.set(key, { holder: row.holder, bootId: row.bootId });
+    this.#world.note("commit", row.service, row.holder, "epoch", row.epoch, "cleared", row.cleared);
+  }
+
+  #contents(): StoreContents {
+    return {
+      revision: this.#revision,
+      rows: [...this.#rows.values()],
+      settings: this.#settings,
+      configuration: this.#configuration,
+      lastEvent: this.#lastEvent,
+    };
+  }
+
+  #call<T>(from: Process, isWrite: boolean, apply: () => T, done: (result: StoreResult<T>) => void): void {
+    const { random } = this.#world;
+    const { options } = this;
+    const isSlow = random.chance(options.slowProbability);
+    const totalMs = options.latencyMs * (0.5 + random.next()) + (isSlow ? options.slowMs * random.next() : 0);
+    const finish = (inMs: number, result: StoreResult<T>): void => {
+      from.after(inMs, () => {
+        done(result);
+      });
+    };
+    if (this.isDown) {
+      finish(totalMs, { kind: "failed", outcome: "refused", detail: "the store is down" });
+      return;
+    }
+    if (isWrite && random.chance(options.unknownProbability)) {
+      const lateMs = random.chance(0.5) ? totalMs : options.slowMs * random.next();
+      if (random.chance(0.7)) this.#world.after(lateMs, apply);
+      finish(totalMs, { kind: "failed", outcome: "unknown", detail: "no answer from the store" });
+      return;
+    }
+    this.#world.after(totalMs / 2, () => {
+      // What is on its way when the store goes down doesn't arrive.
+      if (this.isDown) {
+        finish(totalMs / 2, { kind: "failed", outcome: "refused", detail: "the store is down" });
+        return;
+      }
+      finish(totalMs / 2, { kind: "ok", value: apply() });
+    });
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Virtual time, and the one source of randomness: everything that happens in a run is planned here.
+ *
+ * Each thing worth telling goes through `note`: into a running hash, so that two runs of one seed can
+ * be compared, and into a short memory of the last ones, which is printed when something is found.
+ */
+import { Agenda } from "./agenda.ts";
+import { Random } from "./random.ts";
+
+/** Lines kept for the report of a failure. */
+const NOTES_KEPT = 400;
+
+export type NoteValue = string | number | boolean | null;
+interface Note {
+  readonly atMs: number;
+  readonly words: readonly NoteValue[];
+}
+
+export class World {
+  readonly random: Random;
+  nowMs = 0;
+  /** Things that happened. */
+  steps = 0;
+  /** Set once something was found: nothing more happens. */
+  isOver = false;
+  readonly #agenda = new Agenda();
+  readonly #notes: Note[] = [];
+  #noted = 0;
+  #hash = 0x811c9dc5;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#agenda.plan(atMs > this.nowMs ? atMs : this.nowMs, run);
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.at(this.nowMs + delayMs, run);
+  }
+
+  /** Lets everything happen that is due until then. */
+  runUntil(endMs: number): void {
+    const agenda = this.#agenda;
+    while (!this.isOver) {
+      const nextMs = agenda.nextMs;
+      if (nextMs > endMs) break;
+      this.nowMs = nextMs;
+      this.steps += 1;
+      agenda.take()();
+    }
+    if (!this.isOver) this.nowMs = endMs;
+  }
+
+  note(...words: readonly NoteValue[]): void {
+    this.#notes[this.#noted % NOTES_KEPT] = { atMs: this.nowMs, words };
+    this.#noted += 1;
+    this.#mix(this.nowMs);
+    for (const word of words) {
+      if (typeof word === "number") this.#mix(word);
+      else this.#mixText(String(word));
+    }
+  }
+
+  /** Of everything noted so far. */
+  get hash(): string {
+    return (this.#hash >>> 0).toString(16).padStart(8, "0");
+  }
+
+  /** The last notes, oldest first. */
+  lines(): string[] {
+    const first = Math.max(0, this.#noted - NOTES_KEPT);
+    const lines: string[] = [];
+    for (let at = first; at < this.#noted; at++) {
+      const note = this.#notes[at % NOTES_KEPT];
+      if (note !== undefined) lines.push(`${note.atMs.toFixed(1).padStart(12)}  ${note.words.join(" ")}`);
+    }
+    return lines;
+  }
+
+  #mix(value: number): void {
+    // Microseconds are enough to tell two runs apart, and fit after the modulus.
+    const bits = (Math.floor(value * 1000) % 0x7fffffff) | 0;
+    this.#hash = Math.imul(this.#hash ^ bits, 0x01000193);
+  }
+
+  #mixText(text: string): void {
+    for (let at = 0; at < text.length; at++) {
+      this.#hash = Math.imul(this.#hash ^ text.charCodeAt(at), 0x01000193);
+    }
+  }
+}
