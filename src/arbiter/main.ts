@@ -8,7 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { stateDirOf, tokenFileOf, whichArbiter } from "../config/index.ts";
-import type { ArbiterSpec } from "../core/model.ts";
+import type { ArbiterSpec, LoggedEvent } from "../core/model.ts";
 import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { wallMs } from "../shell/clock.ts";
@@ -44,7 +44,20 @@ export interface RunArbiterOptions {
   readonly log: ProcessLog;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** It listens and its core runs. */
-  onReady?(url: string): void;
+  onReady?(url: string, running: RunningInfo): void;
+  /** Each event that the log gets from now on, this arbiter's and others'. */
+  onEvent?(event: LoggedEvent): void;
+}
+
+/** What whoever started it may want to say of it. */
+export interface RunningInfo {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+  readonly configPath: string;
+  readonly stateFolder: string;
+  readonly services: number;
+  readonly daemons: number;
 }
 
 /** Exit code of an error of the program itself (sysexits' EX_SOFTWARE). */
@@ -65,7 +78,7 @@ export async function runArbiter(options: RunArbiterOptions): Promise<number> {
     const running = await start(options, shutdown, (error) => end.resolve(error));
     const signals = listenToSignals(running, options.log);
     shutdown.add("signals", signals);
-    options.onReady?.(running.self.url);
+    options.onReady?.(running.self.url, running.info);
     const error = await end.promise;
     if (error === null) return 0;
     const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
@@ -80,6 +93,7 @@ interface Running {
   readonly self: ArbiterSpec;
   readonly engine: Engine;
   readonly follower: ConfigurationFollower;
+  readonly info: RunningInfo;
   end(error: unknown): void;
 }
 
@@ -137,9 +151,29 @@ async function start(
   await follower.watch();
   shutdown.add("watching the files", () => follower.close());
   shutdown.add("the schedule", scheduleRetention(retentionOf({ store, log, engine, follower })));
+  follow(engine, lastEvent, options, shutdown);
   engine.start();
   log.info(`${self.name} listens at ${self.url}, pid ${process.pid}, state in ${folder.path}.`);
-  return { self, engine, follower, end };
+  const info: RunningInfo = {
+    name: self.name,
+    url: self.url,
+    pid: process.pid,
+    configPath: loaded.path,
+    stateFolder: folder.path,
+    services: loaded.model.services.length,
+    daemons: loaded.model.daemons.length,
+  };
+  return { self, engine, follower, info, end };
+}
+
+/** Gives `onEvent` what comes from here on. */
+function follow(engine: Engine, after: number, options: RunArbiterOptions, shutdown: Shutdown): void {
+  if (options.onEvent === undefined) return;
+  const unfollow = engine.feed.follow(after, (event) => {
+    options.onEvent?.(event);
+    return true;
+  });
+  shutdown.add("the event lines", unfollow);
 }
 
 function checkerFor(parts: {
