@@ -31,9 +31,15 @@ const BROKEN: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
+/** This side ended it. */
+const GIVEN_UP: ReadonlySet<string> = new Set(["UND_ERR_INFO", "UND_ERR_DESTROYED", "UND_ERR_CLOSED"]);
+
 export function classify(error: unknown, stage: CheckStage): FailedCheck {
   const code = codeOf(error);
   const said = error instanceof Error && error.message !== "" ? error.message : code;
+  if (GIVEN_UP.has(code)) {
+    return { cause: "reset", detail: "the connection was given up together with another check's" };
+  }
   if (!stage.wasSent) {
     if (code === "ECONNREFUSED") return { cause: "refused", detail: "nobody listens at its port" };
     if (code === "UND_ERR_INVALID_ARG") return { cause: "unreachable", detail: `it can't be asked: ${said}` };
@@ -44,9 +50,6 @@ export function classify(error: unknown, stage: CheckStage): FailedCheck {
       return { cause: "stale-connection", detail: "a kept-alive connection was closed before the answer" };
     }
     return { cause: "reset", detail: `the connection broke: ${said}` };
-  }
-  if (code === "UND_ERR_INFO" || code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
-    return { cause: "reset", detail: "the connection was given up together with another check's" };
   }
   return { cause: "invalid", detail: `no valid answer: ${said}` };
 }

@@ -117,6 +117,7 @@ export class CheckLink {
   /** Answers on the present connection. */
   answers = 0;
   #shortLived = 0;
+  #isConnected = false;
   #isOver = false;
 
   constructor(options: LinkOptions) {
@@ -133,9 +134,11 @@ export class CheckLink {
       allowH2: false,
     });
     this.#client.on("connect", () => {
+      this.#isConnected = true;
       this.answers = 0;
     });
     this.#client.on("disconnect", (_origin, _targets, error) => {
+      this.#isConnected = false;
       const wasAlive = this.answers > 0 && this.#inFlight.size === 0 && !this.#isOver;
       const isOfUs = error.code === "UND_ERR_INFO";
       const isHint = wasAlive && !isOfUs && this.#isWorthAHint();
@@ -146,6 +149,11 @@ export class CheckLink {
 
   get isBusy(): boolean {
     return this.#inFlight.size > 0;
+  }
+
+  /** The next check opens a connection, looking the name up anew. */
+  get isFresh(): boolean {
+    return !this.#isConnected && !this.isBusy;
   }
 
   send(check: Check, headers: readonly string[], body: string): void {

@@ -125,7 +125,7 @@ export class Checker {
 
   #linkFor(effect: AssignEffect): CheckLink {
     const known = this.#links.get(effect.daemon);
-    if (known !== undefined && known.url === effect.url && !effect.fresh) return known;
+    if (known !== undefined && known.url === effect.url && (!effect.fresh || known.isFresh)) return known;
     const link = new CheckLink({
       url: effect.url,
       connect: this.#connectorFor(effect.daemon),
