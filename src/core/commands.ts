@@ -218,8 +218,8 @@ function failover(step: Step, event: Commanded, view: ServiceView, wanted: MoveC
 
 function signOfLife(step: Step, view: ServiceView, holder: string): string | null {
   const daemon = step.state.daemons.get(holder);
-  if (daemon !== undefined && daemon.report !== null && daemon.failedChecks === 0)
-    return `${holder} answers.`;
+  // Another state under its name is another candidate: that one's answer is no sign of life.
+  if (daemon?.report?.stateId === view.row.stateId && daemon?.failedChecks === 0) return `${holder} answers.`;
   for (const name of view.spec.candidates) {
     const promise = step.state.daemons.get(name)?.promisesUntilMs[view.spec.name];
     if (promise !== undefined && promise.untilMs > step.nowMs && promise.epoch === view.row.epoch)

@@ -118,7 +118,8 @@ function unknownHolder(step: Step, view: ServiceView): Found | null {
 function checkedEvent(step: Step, view: ServiceView): Found | null {
   if (view.phase === "vacant" || view.phase === "fencing") return null;
   const holder = daemonOf(step.state, view.row.holder);
-  if (holder === null || holder.failedChecks === 0) return null;
+  if (holder === null) return null;
+  if (holder.failedChecks === 0) return replacedEvent(view, holder);
   const evidence = {
     daemon: holder.spec.name,
     failedChecks: holder.failedChecks,
@@ -128,6 +129,17 @@ function checkedEvent(step: Step, view: ServiceView): Found | null {
   if (view.phase === "held") return { event: "checkFailed", evidence };
   const isSilent = holder.failedChecks >= holder.spec.maxCheckAttempts || step.nowMs > view.boundMs;
   return isSilent ? { event: "silent", evidence } : null;
+}
+
+/**
+ * Another state answers under the holder's name (a new machine, a lost state folder). It says nothing
+ * of the holder, which is silent as long as that lasts; renewals would only reach the other one.
+ */
+function replacedEvent(view: ServiceView, holder: DaemonView): Found | null {
+  const stateId = holder.report?.stateId;
+  if (stateId === undefined || stateId === view.row.stateId) return null;
+  const evidence = { daemon: holder.spec.name, answers: stateId, instead: view.row.stateId };
+  return { event: view.phase === "held" ? "checkFailed" : "silent", evidence };
 }
 
 function timedEvent(step: Step, view: ServiceView): Found | null {

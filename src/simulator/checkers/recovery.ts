@@ -12,6 +12,8 @@ import { mustHold } from "../violation.ts";
 /** `BACK_OFF_MAX_MS` of the arbiter. */
 const LONGEST_BACK_OFF_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+/** People are slower than that. */
+const OPERATOR_EVERY_MS = 1000;
 
 export function recoveryBoundMs({ options }: Simulation): number {
   const { leaseMs, arbiterLeaseMs, activationTimeoutMs, drainTimeoutMs, workload } = options;
@@ -30,19 +32,19 @@ export function watchRecovery(simulation: Simulation): void {
   const boundMs = recoveryBoundMs(simulation);
   const beganAtMs = world.nowMs;
   const vacantSince = new Map(model.services.map(({ name }) => [name, beganAtMs]));
-  let isForced = false;
+  let operatorAtMs = 0;
   while (!world.isOver && world.nowMs < beganAtMs + 2 * boundMs) {
     world.runUntil(world.nowMs + LOOK_EVERY_MS);
     resumeByOperator(simulation);
     for (const { name } of model.services) {
       const since = vacantSince.get(name) ?? beganAtMs;
       if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);
-      else if (simulation.wasWiped && !isForced && world.nowMs > since + boundMs / 2) {
+      else if (simulation.wasWiped && world.nowMs > since + boundMs / 2 && world.nowMs >= operatorAtMs) {
+        operatorAtMs = world.nowMs + OPERATOR_EVERY_MS;
         forceByOperator(simulation, name);
       }
       mustHold(recovers(name, world.nowMs - since, boundMs));
     }
-    isForced = world.nowMs > beganAtMs + boundMs;
     // Once each is held, one more lease shows whether it stays so.
     const isSettled = [...vacantSince.values()].every((since) => since === world.nowMs);
     if (isSettled && world.nowMs > beganAtMs + boundMs / 4) break;
