@@ -1,3 +1,4 @@
+/* eslint-disable typescript/no-unsafe-assignment, typescript/no-unsafe-member-access -- JavaScript that no tsconfig covers has no types */
 // Run before the scripts that are written in TypeScript: an old Node can't even read those, and what
 // it says then helps nobody. Plain JavaScript, so that every Node can run it.
 const [major = 0, minor = 0, patch = 0] = process.versions.node.split(".").map(Number);

@@ -15,7 +15,7 @@ export interface Terminal {
 }
 
 export const standardOutput: Terminal = {
-  isTerminal: process.stdout.isTTY === true,
+  isTerminal: process.stdout.isTTY,
   write: (text) => {
     process.stdout.write(text);
   },
@@ -23,7 +23,7 @@ export const standardOutput: Terminal = {
 };
 
 export const standardError: Terminal = {
-  isTerminal: process.stderr.isTTY === true,
+  isTerminal: process.stderr.isTTY,
   write: (text) => {
     process.stderr.write(text);
   },
@@ -118,12 +118,20 @@ export function agoText(isoTime: string, nowWallMs: number): string {
   return durationText(Math.max(0, nowWallMs - thenMs));
 }
 
+function two(count: number): string {
+  return String(count).padStart(2, "0");
+}
+
 /** `10:24:30.123`, in local time, for the terminal's event lines. */
 export function clockText(isoTime: string): string {
   const time = new Date(isoTime);
   if (Number.isNaN(time.getTime())) return isoTime;
-  const two = (count: number): string => String(count).padStart(2, "0");
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }
 
 export type { Style };
+
+/** `1 error`, `2 errors`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -6,7 +6,6 @@
  * that was given together with `--config`: a typed address alone never gets it.
  */
 import { WrongUsage } from "./failure.ts";
-import { findFolder } from "./folder.ts";
 import type { ConnectionOptions } from "./options.ts";
 
 export interface ArbiterPlaces {
@@ -17,9 +16,6 @@ export interface ArbiterPlaces {
   /** Where the addresses come from: shown when none of them answers. */
   readonly because: string;
 }
-
-/** The implied arbiter, where no file names one. */
-const DEFAULT_URL = "http://127.0.0.1:7770";
 
 export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPlaces> {
   const tokenFile = options.tokenFile ?? fromEnvironment("ARBITER_TOKEN_FILE");
@@ -36,19 +32,14 @@ export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPla
   if (named !== null && options.config === undefined) {
     return { urls: urlsOf(named, "$ARBITER_URL"), tokenFile, tlsCa: null, because: "$ARBITER_URL is set." };
   }
-  const folder = await findFolder(options.config);
-  if (folder === null) {
-    const because = "No configuration was found, so the default address was tried.";
-    return { urls: [DEFAULT_URL], tokenFile, tlsCa: null, because };
-  }
-  const places = await fromFolder(folder);
+  const places = await fromFolder(options.config);
   return { ...places, tokenFile: tokenFile ?? places.tokenFile };
 }
 
 /** Loaded only here: reading a configuration costs more than asking an arbiter. */
-async function fromFolder(folder: string): Promise<ArbiterPlaces> {
-  const { placesIn } = await import("./configuration.ts");
-  return placesIn(folder);
+async function fromFolder(given: string | undefined): Promise<ArbiterPlaces> {
+  const { locateConfiguration, placesIn } = await import("./configuration.ts");
+  return placesIn(locateConfiguration(given));
 }
 
 function fromEnvironment(name: string): string | null {

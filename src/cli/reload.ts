@@ -5,8 +5,7 @@
 import { Command } from "commander";
 import { connect, refusal } from "./connection.ts";
 import { SaidNo } from "./failure.ts";
-import { stateDirOf } from "./configuration.ts";
-import { demandFolder } from "./folder.ts";
+import { locateConfiguration, stateDirOf } from "./configuration.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withExamples, withFolder, withJson } from "./options.ts";
 import { printJson, standardError, standardOutput } from "./output.ts";
@@ -32,7 +31,7 @@ export function reloadCommand(): Command {
 }
 
 async function reload(options: ReloadOptions): Promise<void> {
-  const folder = await demandFolder(options.config);
+  const folder = locateConfiguration(options.config);
   const arbiter = await theRunningArbiter(await stateDirOf(folder), options.name);
   const places = await findPlaces({ ...options, config: folder, url: arbiter.url });
   const connection = await connect(places);

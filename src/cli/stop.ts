@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { durationOption } from "./duration.ts";
 import { ClearNo } from "./failure.ts";
-import { stateDirOf } from "./folder.ts";
+import { stateDirOf } from "./configuration.ts";
 import type { PrintOptions } from "./options.ts";
 import { withExamples, withFolder, withJson } from "./options.ts";
 import { durationText, printJson, standardOutput } from "./output.ts";

@@ -96,8 +96,8 @@ describe("events --follow", () => {
     const { child, lines } = follow(["events", "--follow", "--url", server.url]);
     await take(lines, 1);
     child.stdout?.destroy();
-    const [code] = (await once(child, "exit")) as [number | null];
-    expect(code).toBe(0);
+    await once(child, "exit");
+    expect(child.exitCode).toBe(0);
   });
 });
 

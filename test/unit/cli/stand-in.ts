@@ -67,10 +67,10 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 /** The plainest arbiter: a status, and nothing else. */
-export function serveStatus(status: Status): Route {
+export function serveStatus(body: Status): Route {
   return ({ method, path }, response) => {
     if (method !== "GET" || path !== "/v1/status") return false;
-    sendJson(response, 200, status);
+    sendJson(response, 200, body);
     return true;
   };
 }

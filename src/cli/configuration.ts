@@ -1,0 +1,88 @@
+/**
+ * The configuration as the commands use it: which folder is meant, what is wrong in it, where its
+ * arbiters are, where they keep their state.
+ *
+ * Asking a running arbiter must not need a flawless configuration: the one who asks may be about to
+ * find out what is wrong. So addresses and folders are taken from whatever could be read, and only
+ * commands about the configuration itself insist that all of it is right.
+ */
+import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
+import {
+  IMPLIED_ARBITER,
+  loadConfiguration,
+  renderProblem,
+  resolveConfigPath,
+  stateDirOf as stateDirOfLoaded,
+  tokenFileOf,
+} from "../config/index.ts";
+import type { Loaded, Problem } from "../config/index.ts";
+import { ClearNo, SaidNo } from "./failure.ts";
+import { counted, standardError } from "./output.ts";
+import type { ArbiterPlaces } from "./places.ts";
+
+/** The folder or file that is meant; that there is none is a clear no. */
+export function locateConfiguration(given: string | undefined): string {
+  const located = resolveConfigPath({ flag: given });
+  if (!located.ok) throw new ClearNo(located.error);
+  return located.path;
+}
+
+export async function stateDirOf(given: string | undefined): Promise<string> {
+  const path = locateConfiguration(given);
+  return stateDirOfLoaded(await loadReadable(path));
+}
+
+/** Right or wrong, but there: a folder that can't be read at all has no state folder and no address. */
+async function loadReadable(path: string): Promise<Loaded> {
+  const loaded = await loadConfiguration(path);
+  if (loaded.files.length > 0 || loaded.ok) return loaded;
+  sayProblems(loaded.problems);
+  throw new SaidNo();
+}
+
+function arbitersOf(loaded: Loaded): readonly ArbiterSpec[] {
+  if (loaded.model !== null) return loaded.model.arbiters;
+  const written = loaded.members
+    .map((member) => member.spec)
+    .filter((spec): spec is ArbiterSpec => "electable" in spec);
+  return written.length > 0 ? written : [IMPLIED_ARBITER];
+}
+
+/** For `findPlaces`. */
+export async function placesIn(path: string): Promise<ArbiterPlaces> {
+  const loaded = await loadReadable(path);
+  const arbiters = arbitersOf(loaded);
+  return {
+    urls: arbiters.map((arbiter) => arbiter.url),
+    tokenFile: tokenFileOf(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
+    tlsCa: loaded.settings.security.tlsCa,
+    because: `The addresses are those of ${path}.`,
+  };
+}
+
+/** To standard error, as a compiler would: each with its line and a caret. */
+export function sayProblems(problems: readonly Problem[]): void {
+  // As `styleText` decides it: NO_COLOR and what the terminal can do.
+  const color = standardError.paint("red", "x") !== "x";
+  for (const problem of problems) standardError.write(`${renderProblem(problem, { color })}\n`);
+}
+
+export function countProblems(problems: readonly Problem[]): { errors: number; warnings: number } {
+  const of = (severity: Problem["severity"]): number =>
+    problems.filter((problem) => problem.severity === severity).length;
+  return { errors: of("error"), warnings: of("warning") };
+}
+
+/** A configuration without errors; its warnings are said. One with errors is a clear no. */
+export async function loadValid(
+  given: string | undefined,
+): Promise<Loaded & { readonly model: ClusterModel }> {
+  const loaded = await loadConfiguration(locateConfiguration(given));
+  sayProblems(loaded.problems.filter(({ severity }) => severity !== "information"));
+  const { model } = loaded;
+  if (model !== null) return { ...loaded, model };
+  standardError.write(
+    `arbiter: ${loaded.path} has ${counted(countProblems(loaded.problems).errors, "error")}, so it can't be used.\n`,
+  );
+  throw new SaidNo();
+}
