@@ -129,18 +129,23 @@ class SqliteStore implements Store {
       if (timer !== null) clearTimeout(timer);
       timer = setTimeout(() => void lookAt(), delayMs);
     };
-    const watcher: FSWatcher = watchFolder(dirname(path), (_kind, file) => {
-      if (file !== log) return;
-      look = 0;
-      lookLater();
-    });
-    // A folder that can no longer be watched is no trouble by itself: calls go on and say what is.
-    watcher.on("error", () => {
-      watcher.close();
-    });
+    let watcher: FSWatcher | null = null;
+    try {
+      watcher = watchFolder(dirname(path), (_kind, file) => {
+        if (file !== log) return;
+        look = 0;
+        lookLater();
+      });
+      watcher.on("error", () => {
+        watcher?.close();
+      });
+    } catch {
+      // A folder that can't be watched (no inotify watches left) is no trouble by itself: what the
+      // others commit is then seen when it is read.
+    }
     const end = (): void => {
       ended = true;
-      watcher.close();
+      watcher?.close();
       if (timer !== null) clearTimeout(timer);
       this.#watches.delete(end);
     };
