@@ -1,4 +1,6 @@
-/** The keys of a launched program. */
+/** The keys of a launched program, and the environment that it gets. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { DaemonSpec, LaunchSpec } from "../core/model.ts";
 import type { KeyReader } from "./reader.ts";
 
@@ -74,4 +76,18 @@ export function defaultLaunch(daemon: Pick<DaemonSpec, "drainTimeoutMs">): Launc
     watchdog: null,
     logLevel: "info",
   };
+}
+
+/**
+ * The program's variables: `env_NAME` as it stands, `env_NAME_file` by reading the file. Called when
+ * the program is started, on its own machine: the file need not be anywhere else.
+ */
+export async function environmentOf(launch: LaunchSpec, directory: string): Promise<Record<string, string>> {
+  const variables: Record<string, string> = {};
+  for (const [name, value] of Object.entries(launch.env)) {
+    if (!name.endsWith("_file")) variables[name] = value;
+    else
+      variables[name.slice(0, -"_file".length)] = (await readFile(resolve(directory, value), "utf8")).trim();
+  }
+  return variables;
 }

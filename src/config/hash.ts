@@ -36,12 +36,21 @@ function byName<T extends { readonly name: string }>(list: readonly T[]): T[] {
   return list.toSorted((a, b) => compareText(a.name, b.name));
 }
 
-/** Keys sorted, origins and secrets left out. */
+/** Keys sorted, origins and secrets left out: what may be hashed and compared between machines. */
 export function canonicalJson(value: unknown): string {
+  return sortedJson(value, (key) => key === "origin" || isSecretName(key));
+}
+
+/** The same with secrets: to see whether anything at all has changed. Never leaves the process. */
+export function comparableJson(value: unknown): string {
+  return sortedJson(value, (key) => key === "origin");
+}
+
+function sortedJson(value: unknown, isLeftOut: (key: string) => boolean): string {
   return JSON.stringify(value, (key, inner: unknown) => {
-    if (key === "origin" || isSecretName(key.replace(/^env_/iu, ""))) return undefined;
+    if (isLeftOut(key)) return undefined;
     if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => compareText(a, b)));
+    return Object.fromEntries(Object.entries(inner).toSorted(([x], [y]) => compareText(x, y)));
   });
 }
 

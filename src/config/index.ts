@@ -1,5 +1,5 @@
 /** Configuration: files → model, and everything that may be asked of it. */
-export { defaultLaunch } from "./build-launch.ts";
+export { defaultLaunch, environmentOf } from "./build-launch.ts";
 export type { ConfigFile } from "./files.ts";
 export { IMPLIED_ARBITER, loadConfiguration, type Loaded, type LoadOptions } from "./load.ts";
 export { resolveConfigPath, stateDirOf, tokenFileOf, whichArbiter } from "./locate.ts";

@@ -3,7 +3,7 @@
  * would *not* touch, since that is what an operator wants to know first.
  */
 import type { ArbiterSpec, ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
-import { canonicalJson } from "./hash.ts";
+import { comparableJson } from "./hash.ts";
 import { isSecretName } from "./keys.ts";
 import { compareText } from "./problem.ts";
 import { formatDuration } from "./values.ts";
@@ -92,7 +92,7 @@ function planServices(before: ClusterModel, after: ClusterModel): PlanLine[] {
   const members = new Set<string>();
   for (const daemon of [...before.daemons, ...after.daemons]) {
     const [was, is] = [find(before.daemons, daemon.name), find(after.daemons, daemon.name)];
-    if (was === undefined || is === undefined || canonicalJson(was) !== canonicalJson(is))
+    if (was === undefined || is === undefined || comparableJson(was) !== comparableJson(is))
       members.add(daemon.name);
   }
   const kept: PlanLine[] = [];
@@ -158,7 +158,7 @@ function differences(before: object, after: object): string[] {
     if (key === "origin" || key === "url" || key === "config") continue;
     const was = old.get(key);
     const is = now.get(key);
-    if (canonicalJson({ value: was }) === canonicalJson({ value: is })) continue;
+    if (comparableJson({ value: was }) === comparableJson({ value: is })) continue;
     if (isPlainObject(was) && isPlainObject(is)) out.push(...differences(was, is));
     else
       out.push(

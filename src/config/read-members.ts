@@ -48,7 +48,11 @@ export function readMembers(
     const isMaster = first.read("spare", "boolean") !== true;
     const ofService = where === "daemon" && isMaster ? around.services.get(service) : undefined;
     const reader = new KeyReader(
-      [...own, ...(ofService === undefined ? [] : [ofService]), around.cluster],
+      [
+        ...own,
+        ...(ofService === undefined ? [] : [ofService]),
+        where === "arbiter" ? withoutPlace(around.cluster) : around.cluster,
+      ],
       where,
       problems,
       placeOf(object),
@@ -110,4 +114,12 @@ export function memberSettings(
       drills.set(serviceOf(member.spec), { schedule, maxAgeMs });
   }
   return { drills: Object.fromEntries(drills), ownTokenFiles: Object.fromEntries(ownTokenFiles) };
+}
+
+/** An address or a port for all daemons isn't one for the arbiters. */
+function withoutPlace(layer: Layer): Layer {
+  const keys = new Map(layer.keys);
+  keys.delete("address");
+  keys.delete("port");
+  return { ...layer, keys };
 }
