@@ -9,7 +9,6 @@
 import { renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { pino } from "pino";
-import type { Logger } from "pino";
 import type { JournalEntry } from "../core/arbiter-io.ts";
 import { ArbiterError, codeOf, messageOf } from "../protocol/errors.ts";
 
@@ -25,7 +24,6 @@ export class Journal {
   readonly #rotateAtBytes: number;
   readonly #onProblem: (text: string) => void;
   readonly #destination: Destination;
-  readonly #lines: Logger;
   #bytes: number;
   #complainedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -42,21 +40,14 @@ export class Journal {
     }
     this.#destination.on("error", (error: unknown) => this.#complain(error));
     this.#bytes = sizeOf(this.#file);
-    this.#lines = pino(
-      { base: null, timestamp: false, formatters: { level: () => ({}) } },
-      {
-        write: (line: string) => {
-          this.#bytes += Buffer.byteLength(line);
-          this.#destination.write(line);
-        },
-      },
-    );
   }
 
   write(entry: JournalEntry): void {
     if (this.#bytes >= this.#rotateAtBytes) this.#rotate();
+    const line = `${JSON.stringify(entry)}\n`;
+    this.#bytes += Buffer.byteLength(line);
     try {
-      this.#lines.info(entry);
+      this.#destination.write(line);
     } catch (error) {
       this.#complain(error);
     }

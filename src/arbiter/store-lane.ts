@@ -44,6 +44,7 @@ export class StoreLane {
   readonly #options: StoreLaneOptions;
   #waiting: Waiting[] = [];
   #dropped = 0;
+  #isFailing = false;
   #writing: Promise<void> | null = null;
   #retryMs = RETRY_FROM_MS;
   #wakeUp: (() => void) | null = null;
@@ -55,9 +56,9 @@ export class StoreLane {
     this.#options = options;
   }
 
-  /** Events that have not reached the store. */
+  /** Events that the store has failed to take so far; those just on their way don't count. */
   get undelivered(): number {
-    return this.#waiting.length + this.#dropped;
+    return this.#isFailing ? this.#waiting.length + this.#dropped : 0;
   }
 
   commit(commit: Commit): void {
@@ -142,10 +143,12 @@ export class StoreLane {
         if (missing.length > 0) await this.#append(term, missing);
         this.#waiting.splice(0, batch.length);
         this.#retryMs = RETRY_FROM_MS;
+        this.#isFailing = false;
         this.#tellOfDropped(term);
       } catch (error) {
         if (error instanceof StoreFenced) this.#giveUp(term, error);
         else {
+          this.#isFailing = true;
           mayBeThere ||= outcomeOf(error) === "unknown";
           await this.#pauseBeforeRetry();
         }
@@ -180,6 +183,7 @@ export class StoreLane {
 
   /** Another arbiter leads: the log is its to write now. What was seen stands in this one's own log. */
   #giveUp(term: number, error: StoreFenced): void {
+    this.#isFailing = false;
     const lost = this.#waiting.filter((waiting) => waiting.term === term);
     this.#waiting = this.#waiting.filter((waiting) => waiting.term !== term);
     this.#options.log.warn(`${lost.length} events of term ${term} were not written: ${error.message}`);

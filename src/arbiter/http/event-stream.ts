@@ -7,6 +7,7 @@
  * of the last event that it got.
  */
 import type { Request, Response } from "express";
+import type { LoggedEvent } from "../../core/model.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { Api } from "./api.ts";
 import { queryNumber } from "./arguments.ts";
@@ -47,13 +48,18 @@ export function eventStream({ engine }: Api, request: Request, response: Respons
     return false;
   };
   const unfollow = engine.feed.follow(after ?? engine.feed.tail, (event) =>
-    send(`id: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`),
+    send(`id: ${event.seq}\ndata: ${JSON.stringify(publicEvent(event))}\n\n`),
   );
   const comments = setInterval(() => send(": still here\n\n"), COMMENT_EVERY_MS);
   response.on("close", () => {
     clearInterval(comments);
     unfollow();
   });
+}
+
+/** With its time as people and other programs read it. */
+export function publicEvent(event: LoggedEvent): LoggedEvent & { readonly at: string } {
+  return { ...event, at: new Date(event.atWallMs).toISOString() };
 }
 
 function startOf(request: Request): ReturnType<typeof queryNumber> {

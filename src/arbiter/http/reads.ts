@@ -7,6 +7,7 @@ import { statusOf } from "../status.ts";
 import type { Api } from "./api.ts";
 import { parameter } from "./api.ts";
 import { queryNumber } from "./arguments.ts";
+import { publicEvent } from "./event-stream.ts";
 
 const MOST_EVENTS = 1_000;
 const SOME_EVENTS = 100;
@@ -56,6 +57,19 @@ export function services({ engine }: Api, _request: Request, response: Response)
 export function service({ engine }: Api, request: Request, response: Response): void {
   const name = parameter(request, "service");
   const view = engine.state.services.get(name);
+  if (view === undefined && engine.state.model.services.some((spec) => spec.name === name)) {
+    sendProblem(
+      response,
+      problem(
+        503,
+        "Service Unavailable",
+        `This arbiter does not know yet who holds ${name}. Ask again, or another one.`,
+        { code: "ERR_ARB_NOT_LEADER" },
+      ),
+      { "retry-after": "1" },
+    );
+    return;
+  }
   if (view === undefined) {
     const known = [...engine.state.services.keys()].join(", ") || "none";
     sendProblem(
@@ -126,7 +140,7 @@ export async function events({ engine }: Api, request: Request, response: Respon
   // Without a number to go on from: the newest.
   const from = after ?? Math.max(0, engine.feed.tail - limit);
   const list = limit === 0 ? [] : await engine.feed.after(from, limit);
-  sendJson(response, 200, { events: list, last: engine.feed.tail });
+  sendJson(response, 200, { events: list.map((event) => publicEvent(event)), last: engine.feed.tail });
 }
 
 export async function metrics({ engine }: Api, _request: Request, response: Response): Promise<void> {

@@ -1,0 +1,186 @@
+/**
+ * What the arbiter's process tests share: a folder with a real configuration, free ports, the real
+ * process, and requests to it. Everything that a test starts is ended with it, by its pid.
+ */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Status } from "../../src/arbiter/status.ts";
+import { ScriptedDaemon } from "./arbiter-daemon.ts";
+
+const RUNNER = path.join(import.meta.dirname, "arbiter-run.ts");
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  const { promise, resolve } = Promise.withResolvers<number>();
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address();
+    server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+  });
+  return promise;
+}
+
+/** An arbiter process with what it said. */
+export class ArbiterProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  output = "";
+  errors = "";
+  #url: Promise<string>;
+
+  constructor(configPath: string, name: string | null, env: Record<string, string>) {
+    this.child = spawn(process.execPath, [RUNNER, configPath, ...(name === null ? [] : [name])], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const ready = Promise.withResolvers<string>();
+    // Nobody may be waiting for it.
+    ready.promise.catch(() => {});
+    this.#url = ready.promise;
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.output += text;
+      const url = /^ready (\S+)$/mu.exec(this.output)?.[1];
+      if (url !== undefined) ready.resolve(url);
+    });
+    this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.errors += text;
+    });
+    const exited = Promise.withResolvers<number | null>();
+    this.exited = exited.promise;
+    this.child.once("close", (code) => {
+      ready.reject(new Error(`the arbiter ended with ${code} before it was ready:\n${this.errors}`));
+      exited.resolve(code);
+    });
+  }
+
+  /** Resolves to its URL once it runs. */
+  ready(): Promise<string> {
+    return this.#url;
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    this.child.kill(signal);
+    return this.exited;
+  }
+}
+
+export class Rig {
+  readonly folder: string = mkdtempSync(path.join(tmpdir(), "arbiter-process-"));
+  readonly config: string = path.join(this.folder, "etc", "arbiter");
+  readonly port: number;
+  readonly arbiters: ArbiterProcess[] = [];
+  readonly daemons: ScriptedDaemon[] = [];
+
+  private constructor(port: number) {
+    this.port = port;
+    mkdirSync(path.join(this.config, "daemons"), { recursive: true });
+  }
+
+  static async create(): Promise<Rig> {
+    return new Rig(await freePort());
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get stateDir(): string {
+    return path.join(this.folder, "var");
+  }
+
+  write(file: string, content: string): void {
+    writeFileSync(path.join(this.config, file), content);
+  }
+
+  /** An arbiter's file, and the cluster's with fast settings. */
+  writeCluster(extra = ""): void {
+    this.write(
+      "arbiter.cfg",
+      `[cluster]\nname = test\narbiter_lease = 1s\nprofile = fast\nfailback_delay = 300ms\n${extra}\n`,
+    );
+    this.write(
+      "daemons/arbiter-master.cfg",
+      `arbiter_name  arbiter-master\naddress  127.0.0.1\nport  ${this.port}\nspare  0\n`,
+    );
+  }
+
+  async addDaemon(name: string, role: "master" | "spare"): Promise<ScriptedDaemon> {
+    const daemon = new ScriptedDaemon(name, role, await freePort());
+    this.daemons.push(daemon);
+    this.writeDaemon(daemon);
+    return daemon;
+  }
+
+  writeDaemon({ name, role, port }: ScriptedDaemon, extra = ""): void {
+    this.write(
+      `daemons/${name}.cfg`,
+      `scheduler_name  ${name}\naddress  127.0.0.1\nport  ${port}\nspare  ${role === "spare" ? 1 : 0}\n${extra}`,
+    );
+  }
+
+  spawn(name: string | null = null, env: Record<string, string> = {}): ArbiterProcess {
+    const arbiter = new ArbiterProcess(this.config, name, env);
+    this.arbiters.push(arbiter);
+    return arbiter;
+  }
+
+  async start(): Promise<ArbiterProcess> {
+    const arbiter = this.spawn();
+    await arbiter.ready();
+    return arbiter;
+  }
+
+  async close(): Promise<void> {
+    for (const arbiter of this.arbiters) {
+      if (arbiter.child.exitCode === null && arbiter.child.signalCode === null) await arbiter.stop("SIGKILL");
+    }
+    for (const daemon of this.daemons) await daemon.crash();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async get(path_: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return answerOf(await fetch(this.url + path_, { headers }));
+  }
+
+  async post(path_: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    return answerOf(
+      await fetch(this.url + path_, {
+        method: "POST",
+        headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    );
+  }
+
+  async status(): Promise<Status> {
+    const response = await fetch(`${this.url}/v1/status`);
+    const body: Status = JSON.parse(await response.text());
+    return body;
+  }
+
+  /** Who holds the service and in which phase, as `holder@epoch phase`. */
+  async held(service: string): Promise<string> {
+    const { services } = await this.status();
+    const found = services.find(({ name }) => name === service);
+    return found === undefined ? "unknown" : `${found.holder ?? "nobody"}@${found.epoch} ${found.phase}`;
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly type: string | null;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text();
+  const type = response.headers.get("content-type");
+  const isJson = type?.includes("json") === true && text !== "";
+  const body: Record<string, unknown> = isJson ? JSON.parse(text) : {};
+  return { status: response.status, headers: response.headers, type, text, body };
+}
