@@ -6,6 +6,7 @@
  * Where the store can't be read from here, the plan is of files rather than of keys.
  */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
@@ -15,7 +16,7 @@ import { isEmptyPlan, loadConfiguration, planChange, stateDirOf } from "../confi
 import type { ClusterModel } from "../core/model.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { openStore } from "../store/open.ts";
-import { loadValid } from "./configuration.ts";
+import { loadValid, locateConfiguration } from "./configuration.ts";
 import { connect } from "./connection.ts";
 import { ClearNo } from "./failure.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
@@ -24,19 +25,22 @@ import { printable, printJson, standardError, standardOutput } from "./output.ts
 import { findPlaces } from "./places.ts";
 import { isObject, notAnArbiter } from "./wire.ts";
 
+/** The version in force is the newest, or a few back where an edit waits for the store. */
+const VERSIONS = 10;
+
 type PlanOptions = ConnectionOptions & PrintOptions;
 
 export function configPlanCommand(): Command {
   const command = new Command("plan")
     .description("what a reload would do, compared with what the running arbiter has in force")
+    .argument("[path]", "the files to plan with (default: the folder that the arbiter reads)")
     .action(plan)
     .addHelpText(
       "after",
       "\nNothing is changed. Exit code 1: the files have errors, or no arbiter answers to compare with.\n",
     );
   return withExamples(withConnection(withJson(command)), [
-    "arbiter config plan",
-    "arbiter config plan && arbiter reload",
+    "cp -r /etc/arbiter /tmp/new && $EDITOR /tmp/new/arbiter.cfg && arbiter config plan /tmp/new",
   ]);
 }
 
@@ -53,11 +57,11 @@ interface FileChanges {
   readonly removed: readonly string[];
 }
 
-async function plan(options: PlanOptions): Promise<void> {
-  const loaded = await loadValid(options.config);
+async function plan(path: string | undefined, options: PlanOptions): Promise<void> {
+  const loaded = await loadValid(path ?? options.config);
   const inForce = await askInForce(options, loaded.path);
   const isSame = inForce.hash === loaded.hash;
-  const before = isSame ? null : await modelInForce(loaded, inForce);
+  const before = isSame ? null : await modelInForce(options, inForce);
   const lines = before === null ? null : planChange(before, loaded.model);
   const files = fileChanges(inForce, loaded);
   if (options.json === true) {
@@ -80,7 +84,7 @@ async function plan(options: PlanOptions): Promise<void> {
 }
 
 async function askInForce(options: PlanOptions, path: string): Promise<InForce> {
-  const connection = await connect(await findPlaces({ ...options, config: path }));
+  const connection = await connect(await findPlaces(options));
   const answer = await connection.demand("GET", "/v1/config").catch((error: unknown) => {
     if (!(error instanceof ClearNo)) throw error;
     throw new ClearNo(
@@ -97,22 +101,26 @@ async function askInForce(options: PlanOptions, path: string): Promise<InForce> 
 }
 
 /** null: it can't be had from here; why is said. */
-async function modelInForce(loaded: Loaded, inForce: InForce): Promise<ClusterModel | null> {
+async function modelInForce(options: PlanOptions, inForce: InForce): Promise<ClusterModel | null> {
   try {
-    await using store = disposable(
-      await openStore(loaded.settings.store.url, { stateDir: stateDirOf(loaded) }),
-    );
-    const versions = await store.value.configurations(10);
-    const version = versions.find(({ hash }) => hash === inForce.hash);
-    if (version === undefined) {
-      sayWhyNot("the store doesn't have the version in force (yet)");
+    // The store is where the running arbiter's own folder says, which may not be the folder planned.
+    const running = await loadConfiguration(locateConfiguration(options.config));
+    const stateDir = stateDirOf(running);
+    const { url } = running.settings.store;
+    // Opening a file that isn't there would make one.
+    if (url.startsWith("sqlite:") && !existsSync(resolve(stateDir, url.slice("sqlite:".length)))) {
+      sayWhyNot(`there is no store ${url} in ${stateDir}; is the arbiter on another machine?`);
       return null;
     }
-    return await modelOf(version.files);
+    await using store = disposable(await openStore(url, { stateDir }));
+    const versions = await store.value.configurations(VERSIONS);
+    const version = versions.find(({ hash }) => hash === inForce.hash);
+    if (version !== undefined) return await modelOf(version.files);
+    sayWhyNot("the store doesn't have the version in force (yet)");
   } catch (error) {
     sayWhyNot(messageOf(error));
-    return null;
   }
+  return null;
 }
 
 function sayWhyNot(why: string): void {

@@ -2,7 +2,7 @@
  * Durations on the command line: `90s`, `2h`, `1h30m`. A unit is required here, unlike in the
  * configuration: `--for 2` might mean two hours to the one who typed it.
  */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -24,6 +24,13 @@ export function durationOption(text: string): number {
   for (const part of parts) totalMs += Number(part[1]) * (UNITS_MS[part[2] ?? ""] ?? Number.NaN);
   if (!(totalMs > 0)) throw new InvalidArgumentError("Expected a duration above zero.");
   return totalMs;
+}
+
+/** `--timeout`, with its default as a person would write it. */
+export function timeoutOption(meaning: string, defaultText: string): Option {
+  return new Option("--timeout <duration>", meaning)
+    .argParser(durationOption)
+    .default(durationOption(defaultText), defaultText);
 }
 
 /** For commander: a whole number, zero or more. */

@@ -10,7 +10,7 @@ import type { Command } from "commander";
 import type { ServiceStatus } from "../arbiter/status.ts";
 import type { Connection } from "./connection.ts";
 import { connect } from "./connection.ts";
-import { durationOption } from "./duration.ts";
+import { timeoutOption } from "./duration.ts";
 import { eventText, readEvents } from "./event-lines.ts";
 import { ClearNo } from "./failure.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
@@ -33,17 +33,11 @@ export interface MoveOptions extends ConnectionOptions, PrintOptions {
 
 /** How often the arbiter is asked how far it is. */
 const LOOK_EVERY_MS = 50;
-const DEFAULT_TIMEOUT_MS = 120_000;
 
 export function withMove(command: Command): Command {
   command
     .option("--no-wait", "return as soon as the arbiter has accepted it")
-    .option(
-      "--timeout <duration>",
-      "how long to wait for it (default: 2m)",
-      durationOption,
-      DEFAULT_TIMEOUT_MS,
-    );
+    .addOption(timeoutOption("how long to wait for it", "2m"));
   return withConnection(withJson(command));
 }
 

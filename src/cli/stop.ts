@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import { durationOption } from "./duration.ts";
+import { timeoutOption } from "./duration.ts";
 import { ClearNo } from "./failure.ts";
 import { stateDirOf } from "./configuration.ts";
 import type { PrintOptions } from "./options.ts";
@@ -18,18 +18,12 @@ interface StopOptions extends PrintOptions {
   readonly timeout: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 const LOOK_EVERY_MS = 20;
 
 export function stopCommand(): Command {
   const command = new Command("stop")
     .option("--name <name>", "which arbiter, where several run on this machine")
-    .option(
-      "--timeout <duration>",
-      "how long to wait for its end (default: 30s)",
-      durationOption,
-      DEFAULT_TIMEOUT_MS,
-    )
+    .addOption(timeoutOption("how long to wait for its end", "30s"))
     .action(async (options: StopOptions) => {
       const arbiter = await theRunningArbiter(await stateDirOf(options.config), options.name);
       const startedMs = performance.now();

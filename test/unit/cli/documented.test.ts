@@ -18,8 +18,12 @@ interface Shape {
 
 function shapesOf(command: Command, path: string): readonly Shape[] {
   const name = `${path} ${command.name()}`;
-  if (command.commands.length > 0) return command.commands.flatMap((sub) => shapesOf(sub, name));
+  const below = command.commands.flatMap((sub) => shapesOf(sub, name));
+  const isGroup =
+    below.length > 0 && command.options.length === 0 && command.registeredArguments.length === 0;
+  if (isGroup) return below;
   return [
+    ...below,
     {
       command: name,
       arguments: command.registeredArguments.map((argument) => {
