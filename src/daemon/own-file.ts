@@ -6,15 +6,20 @@
  * another's service.
  */
 import path from "node:path";
-import { loadConfiguration, renderProblem, stateDirOf, tokenFileOf } from "../config/index.ts";
+import { buildLaunch } from "../config/build-launch.ts";
+import { defaultLaunch, loadConfiguration, renderProblem, stateDirOf, tokenFileOf } from "../config/index.ts";
 import type { Loaded } from "../config/index.ts";
-import type { ClusterModel, DaemonSpec } from "../core/model.ts";
+import type { ClusterModel, DaemonSpec, LaunchSpec } from "../core/model.ts";
 import { ArbiterError } from "../protocol/errors.ts";
 import type { TlsFiles } from "./options.ts";
 import type { Asked, Authored } from "./own-settings.ts";
 
 export interface OwnFile {
   readonly spec: DaemonSpec;
+  /** The keys of a launched command, also where only the command line names one. */
+  readonly launch: LaunchSpec;
+  /** Relative paths start here. */
+  readonly directory: string;
   /** `FILE:LINE` of what makes it a master or a spare. */
   readonly rolePlace: string;
   /** Those that somebody wrote; the implied one is a guess about another machine. */
@@ -49,6 +54,8 @@ export async function readOwnFile(
   const { tlsCert, tlsKey, tlsCa, clientCert, bind, insecure, readTokenFile } = settings.security;
   return {
     spec,
+    launch: launchOf(loaded, spec),
+    directory: loaded.directory,
     rolePlace: rolePlaceOf(loaded, spec),
     arbiters: model.arbiters.filter(({ origin }) => origin !== null).map(({ url }) => url),
     stateDir: stateDirOf(loaded),
@@ -95,6 +102,12 @@ function which(why: string, { daemons }: ClusterModel): ArbiterError {
     "ERR_ARB_WHICH_DAEMON",
     `${why} There ${daemons.length === 1 ? "is" : "are"}: ${listed}. Say which one this is with --name NAME.`,
   );
+}
+
+/** `user` alone makes no launched daemon of it (other tools have that key too), but it counts. */
+function launchOf(loaded: Loaded, spec: DaemonSpec): LaunchSpec {
+  const member = loaded.members.find(({ spec: own }) => own === spec);
+  return spec.launch ?? (member === undefined ? defaultLaunch(spec) : buildLaunch(member.reader).spec);
 }
 
 /** The line with `spare`, where one wrote it; else where the daemon begins. */

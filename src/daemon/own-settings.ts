@@ -8,7 +8,7 @@
  */
 import path from "node:path";
 import { DEFAULT_PORTS } from "../config/keys.ts";
-import type { DaemonSpec, Role } from "../core/model.ts";
+import type { DaemonSpec, LaunchSpec, Role } from "../core/model.ts";
 import { ArbiterError } from "../protocol/errors.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { readOwnFile } from "./own-file.ts";
@@ -39,6 +39,8 @@ export interface OwnSettings {
   readonly runtime: Omit<RuntimeOptions, "logger">;
   /** The daemon as its file has it; null: it has none. */
   readonly spec: DaemonSpec | null;
+  /** How its file wants a command run, and where relative paths of it start; null: it has none. */
+  readonly launch: { readonly spec: LaunchSpec; readonly directory: string } | null;
   /** For the log: what the files say that isn't an error. */
   readonly warnings: readonly string[];
 }
@@ -71,6 +73,7 @@ export async function ownSettings(
       configVersion: file?.version ?? "",
     },
     spec,
+    launch: file === null ? null : { spec: file.launch, directory: file.directory },
     warnings: file?.warnings ?? [],
   };
 }

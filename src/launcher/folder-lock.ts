@@ -13,7 +13,7 @@ import { once } from "node:events";
 import { closeSync, openSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
-import { describeProcess, holdersOf } from "./process-group.ts";
+import { describeProcess, holdersOf, readStat } from "./process-group.ts";
 
 export interface FolderLock {
   readonly file: string;
@@ -68,7 +68,9 @@ function openLock(file: string, folder: string): number {
 }
 
 function waitingText(folder: string, file: string): string {
-  const who = holdersOf(file).filter((pid) => pid !== process.pid);
+  const holders = holdersOf(file).filter((pid) => pid !== process.pid);
+  // A launcher stands for its guard and its programs; orphans stand for themselves.
+  const who = holders.filter((pid) => !holders.includes(readStat(pid)?.parentPid ?? 0));
   const names = who.map((pid) => describeProcess(pid)).join(", ");
   return (
     `The state folder ${folder} is still in use by ${names === "" ? "another process" : names}. ` +

@@ -15,7 +15,7 @@ import { ArbiterError } from "../protocol/errors.ts";
 import { Guard } from "./guard.ts";
 import type { GroupRecord } from "./group-record.ts";
 import type { OutputPipe } from "./output.ts";
-import { isGroupGone, killGroup, readStat, signalGroup } from "./process-group.ts";
+import { isGroupGone, killGroup, readStat, signalGroup, waitUntilEmpty } from "./process-group.ts";
 import type { Privileges } from "./account.ts";
 import { SHIM_FAILURES, SHIM_SCRIPT } from "./shim-script.ts";
 
@@ -64,6 +64,7 @@ export class GuardedGroup {
   #shim: ChildProcess | null = null;
   #pgid = 0;
   #end: GroupEnd | null = null;
+  #firstExit: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #lostReason: string | null = null;
   #closing: Promise<void> | null = null;
   /** Called when the first process has exited; the group may hold more. */
@@ -123,6 +124,7 @@ export class GuardedGroup {
     });
     this.#shim = shim;
     this.#end = null;
+    this.#firstExit = Promise.withResolvers<void>();
     const failed = Promise.withResolvers<never>();
     shim.once("error", (error) => {
       failed.reject(
@@ -181,6 +183,17 @@ export class GuardedGroup {
     return this.#pgid === 0 || (this.#end !== null && isGroupGone(this.#pgid));
   }
 
+  /** Waits until nothing of the group runs; false if that lasts longer. */
+  async waitUntilEmpty(limitMs: number): Promise<boolean> {
+    const untilMs = performance.now() + limitMs;
+    // The usual case: one process, whose exit is an event and needs no asking again and again.
+    const timer = Promise.withResolvers<void>();
+    const timeout = setTimeout(timer.resolve, limitMs);
+    await Promise.race([this.#firstExit.promise, timer.promise]);
+    clearTimeout(timeout);
+    return await waitUntilEmpty(this.#pgid, () => untilMs - performance.now());
+  }
+
   /** Kills what is left and waits until nothing of it runs. */
   async clear(): Promise<void> {
     if (this.#pgid !== 0) await killGroup(this.#pgid);
@@ -209,6 +222,7 @@ export class GuardedGroup {
 
   #ended(code: number | null, signal: NodeJS.Signals | null): void {
     this.#end = { code, signal };
+    this.#firstExit.resolve();
     this.onEnded(this.#end);
   }
 }

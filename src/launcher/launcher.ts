@@ -73,6 +73,7 @@ class CommandLauncher implements Launcher {
   /** Fencing instants of services whose activation hasn't begun. */
   readonly #fenceAtMs = new Map<string, number>();
   #sink: WorkloadSink | null = null;
+  #closing: Promise<void> | null = null;
 
   constructor(options: LauncherOptions, account: Account | null, lock: FolderLock) {
     this.#options = options;
@@ -148,7 +149,13 @@ class CommandLauncher implements Launcher {
     run.fence();
   }
 
+  /** Kills what runs, ends the guards, lets go of the lock. Asking twice changes nothing. */
   async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const run of this.#runs.values()) run.fence();
     await this.#pool.close();
     await flushOutlets();

@@ -159,15 +159,19 @@ const CLOSE_PATIENCE_MS = 500;
 
 /** Lets what was written leave the process, as far as someone reads it. */
 export async function flushOutlets(): Promise<void> {
-  const full = [...outlets.values()].filter((outlet) => outlet.writable && outlet.writableLength > 0);
-  await Promise.race([
-    Promise.all(full.map(async (outlet) => await once(outlet, "drain"))),
-    afterMs(CLOSE_PATIENCE_MS),
-  ]);
+  const open = [...outlets.values()].filter((outlet) => outlet.writable);
+  await Promise.race([Promise.all(open.map(flushed)), afterMs(CLOSE_PATIENCE_MS)]);
+}
+
+/** Called back when all that was written before it is out, or can't be any more. */
+async function flushed(outlet: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    outlet.write("", () => resolve());
+  });
 }
 
 async function afterMs(delayMs: number): Promise<void> {
   await new Promise<void>((resolve) => {
-    setTimeout(resolve, delayMs).unref();
+    setTimeout(resolve, delayMs);
   });
 }

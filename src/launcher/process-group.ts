@@ -17,6 +17,7 @@ export interface ProcessStat {
   readonly pid: number;
   /** One letter: `Z` is a zombie, `X` a dead one. */
   readonly state: string;
+  readonly parentPid: number;
   readonly pgid: number;
   /** Clock ticks from the kernel's start to its own; with the boot id it names a process for good. */
   readonly startTicks: string;
@@ -32,7 +33,13 @@ export function readStat(pid: number): ProcessStat | null {
   }
   // The name in brackets may hold blanks and brackets: fields are counted from its end.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { pid, state: fields[0] ?? "X", pgid: Number(fields[2]), startTicks: fields[19] ?? "" };
+  return {
+    pid,
+    state: fields[0] ?? "X",
+    parentPid: Number(fields[1]),
+    pgid: Number(fields[2]),
+    startTicks: fields[19] ?? "",
+  };
 }
 
 /** Changes with every start of the kernel. */

@@ -18,7 +18,6 @@ import { nowMs } from "../shell/clock.ts";
 import type { GoOrder, GroupEnd, GuardedGroup } from "./guarded-group.ts";
 import { untilWell, watchHealth, type Probe, type Verdict } from "./health.ts";
 import { describeEnd, HookRun, type HookName, type HookSurroundings } from "./hooks.ts";
-import { waitUntilEmpty } from "./process-group.ts";
 
 export interface RunOptions {
   readonly spec: LaunchSpec;
@@ -225,7 +224,7 @@ export class ProgramRun {
     const untilMs = Math.min(deadlineMs, nowMs() + stopTimeoutMs);
     if (group.pgid === 0 || untilMs <= nowMs()) return;
     group.signal(stopSignal);
-    if (await waitUntilEmpty(group.pgid, () => untilMs - nowMs())) return;
+    if (await group.waitUntilEmpty(untilMs - nowMs())) return;
     this.#options.sink.log(
       "warn",
       `${this.order.service}: the program didn't end on ${stopSignal} in time: it gets SIGKILL`,

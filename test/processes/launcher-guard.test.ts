@@ -10,7 +10,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { LaunchSpec } from "../../src/core/model.ts";
 import { holdersOf, kernelBootId, readStat } from "../../src/launcher/process-group.ts";
-import { isLockFree, makeFolder, runningMembers, runs, shell, textOf, until } from "./launcher-workshop.ts";
+import {
+  isLockFree,
+  makeFolder,
+  parseObject,
+  runningMembers,
+  runs,
+  shell,
+  textOf,
+  until,
+} from "./launcher-workshop.ts";
 
 type Said = Readonly<Record<string, unknown>>;
 
