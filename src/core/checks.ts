@@ -161,10 +161,13 @@ function countFailure(step: Step, daemon: DaemonView): void {
   daemon.healthySinceMs = null;
   const { name, maxCheckAttempts } = daemon.spec;
   if (daemon.failedChecks === maxCheckAttempts && !daemon.removed) {
+    const hasLeft = daemon.report?.state === "leaving";
     tell(step, {
-      type: "daemon.down",
+      type: hasLeft ? "daemon.left" : "daemon.down",
       daemon: name,
-      text: `${name} doesn't answer: ${maxCheckAttempts} checks failed, the last one with "${daemon.lastFailure}".`,
+      text: hasLeft
+        ? `${name} has stopped in good order.`
+        : `${name} doesn't answer: ${maxCheckAttempts} checks failed, the last one with "${daemon.lastFailure}".`,
       evidence: { checks: daemon.failedChecks, lastFailure: daemon.lastFailure, url: daemon.spec.url },
     });
   }

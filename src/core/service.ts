@@ -121,9 +121,31 @@ function announce(
     ...(row.holder === null ? {} : { daemon: row.holder }),
     epoch: row.epoch,
     row: transition.id,
-    text: `${view.spec.name} is ${view.phase}${row.holder === null ? "" : `, ${row.holder} at epoch ${row.epoch}`}: ${transition.because}${reason}.`,
+    text: `${sentence(view, row, gap)}: ${transition.because}${reason}.`,
     evidence: { ...evidence, ...gap },
   });
+}
+
+/** Service and holder often have the same name: say which is which. */
+function sentence(view: ServiceView, row: ServiceRow, gap: { readonly gapMs?: number }): string {
+  const service = view.spec.name;
+  const holder = `${row.holder ?? "nobody"} (epoch ${row.epoch})`;
+  switch (view.phase) {
+    case "vacant":
+      return row.holder === null
+        ? `service ${service} is vacant`
+        : `service ${service} is vacant, last held by ${holder}`;
+    case "activating":
+      return `service ${service} goes to ${holder}`;
+    case "held":
+      return `service ${service} is held by ${holder}${gap.gapMs === undefined ? "" : ` after a gap of ${gap.gapMs} ms`}`;
+    case "suspect":
+      return `service ${service} is suspect on ${holder}`;
+    case "fencing":
+      return `service ${service} is fenced off ${holder}`;
+    case "handing-over":
+      return `service ${service} is handed over by ${holder}${view.target === null ? "" : ` to ${view.target}`}`;
+  }
 }
 
 function enter(step: Step, view: ServiceView, phase: ServicePhase, found: Found): void {
