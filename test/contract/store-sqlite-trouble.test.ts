@@ -327,6 +327,27 @@ describe("trouble while it is open", () => {
     expect(trouble.outcome).toBe("refused");
   });
 
+  test("a commit that fails half way leaves nothing, and the one sent with it is whole", async () => {
+    const store = await led();
+    // No number that JavaScript can hold: the rows are written by then, the events can't be numbered.
+    edit("INSERT INTO events VALUES (9007199254740993, 0, '{}')");
+    const results = await Promise.allSettled([
+      store.commit(
+        commit({ changes: [{ row: serviceRow({ epoch: 2 }), expectedEpoch: 1 }], events: [event("half")] }),
+      ),
+      store.commit(commit({ changes: [{ row: serviceRow({ service: "other" }), expectedEpoch: 0 }] })),
+    ]);
+    expect(results[0]).toMatchObject({ reason: { outcome: "refused", code: "ERR_ARB_STORE_UNAVAILABLE" } });
+    expect(results[1]).toMatchObject({ value: { revision: 2 } });
+    edit("DELETE FROM events WHERE seq > 1");
+    const { rows, revision, lastEvent } = await store.load();
+    expect(rows.map(({ service, epoch }) => `${service} ${epoch}`)).toEqual([
+      "other 1",
+      "scheduler-master 1",
+    ]);
+    expect([revision, lastEvent]).toEqual([2, 1]);
+  });
+
   test("a file that was deleted under it takes no more writes, and none is begun in its place", async () => {
     const store = await led();
     rmSync(file);

@@ -1,5 +1,5 @@
 /** The checker against real servers on loopback: each way in which a check can fail. */
-import type { ServerResponse } from "node:http";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { CheckerEvent } from "../../../src/arbiter/checker.ts";
@@ -34,18 +34,22 @@ describe("a check that fails", () => {
     }
   });
 
-  test("timeout: no answer, and a late one counts for nothing", async () => {
-    let late: ServerResponse | null = null;
+  test("timeout: no answer; its connection is closed, and a late answer counts for nothing", async () => {
+    const closed: Promise<unknown>[] = [];
     const { url } = await daemon((request, response, _body, count) => {
-      if (count === 1) late = response;
-      else answerWith(200, report({ seq: count }))(request, response, "", 0);
+      if (count > 1) {
+        answerWith(200, report({ seq: count }))(request, response, "", 0);
+        return;
+      }
+      closed.push(once(request.socket, "close"));
+      setTimeout(() => response.end(JSON.stringify(report({ seq: 1 }))), 60);
     });
     const { check, events } = newChecker();
     const event = await check({ url, timeoutMs: 40 });
     expect(event).toMatchObject({ kind: "checkFailed", cause: "timeout", detail: "no answer within 40 ms" });
-    (late as ServerResponse | null)?.end(JSON.stringify(report({ seq: 1 })));
+    await Promise.all(closed);
     expect(await check({ url })).toMatchObject({ kind: "reported", report: { seq: 2 } });
-    await quiet(20);
+    await quiet(50);
     expect(events).toEqual([]);
   });
 

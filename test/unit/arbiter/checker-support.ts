@@ -1,17 +1,20 @@
 /** Real servers on loopback that play daemons, and a checker whose events can be waited for. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type Server as NetServer, type Socket } from "node:net";
+import { Worker } from "node:worker_threads";
 import { Checker, type CheckerEvent, type CheckerTls } from "../../../src/arbiter/checker.ts";
 import type { Assignment, Report } from "../../../src/core/messages.ts";
 
 /** Closed after each test. */
 const servers: (Server | NetServer)[] = [];
 const sockets = new Set<Socket>();
+const threads: Worker[] = [];
 const checkers: Checker[] = [];
 
 /** Call it after each test. */
 export async function closeAll(): Promise<void> {
   for (const checker of checkers.splice(0)) await checker.close();
+  for (const thread of threads.splice(0)) await thread.terminate();
   for (const socket of sockets) socket.destroy();
   sockets.clear();
   await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
@@ -168,4 +171,22 @@ export function quiet(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
+}
+
+/** A daemon on a thread of its own, which answers after `delayMs` while this one is stalled. */
+export async function daemonOnThread(delayMs: number): Promise<string> {
+  const code = `const { createServer } = require("node:http");
+    const { parentPort, workerData } = require("node:worker_threads");
+    const server = createServer((request, response) => {
+      request.resume();
+      setTimeout(() => response.end(workerData.body), workerData.delayMs);
+    });
+    server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`;
+  const thread = new Worker(code, { eval: true, workerData: { delayMs, body: JSON.stringify(report()) } });
+  threads.push(thread);
+  const port = await new Promise<unknown>((resolve, reject) => {
+    thread.once("message", resolve);
+    thread.once("error", reject);
+  });
+  return `http://127.0.0.1:${String(port)}`;
 }

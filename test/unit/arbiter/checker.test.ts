@@ -7,6 +7,7 @@ import {
   assignment,
   closeAll,
   daemon,
+  daemonOnThread,
   newChecker,
   quiet,
   report,
@@ -148,7 +149,7 @@ describe("hints", () => {
 
 describe("the checker itself", () => {
   test("a stall of this process is told before the checks that timed out in it, and what had arrived is read", async () => {
-    const { url } = await daemon(answerWith(200, report()));
+    const url = await daemonOnThread(30);
     const silent = await daemon(() => {});
     const kinds: string[] = [];
     const checker = new Checker({
