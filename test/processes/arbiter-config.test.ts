@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ScriptedDaemon } from "./arbiter-daemon.ts";
-import { Rig } from "./arbiter-rig.ts";
+import { eventually, Rig } from "./arbiter-rig.ts";
 import type { ArbiterProcess } from "./arbiter-rig.ts";
 
 const SERVICE = "scheduler-master";
@@ -18,7 +18,7 @@ beforeEach(async () => {
   master = await rig.addDaemon("scheduler-master", "master");
   await master.start();
   arbiter = await rig.start();
-  await expect.poll(() => rig.held(SERVICE), { timeout: 10_000 }).toBe("scheduler-master@1 held");
+  await eventually(() => rig.held(SERVICE), "scheduler-master@1 held");
 }, 30_000);
 afterEach(() => rig.close());
 

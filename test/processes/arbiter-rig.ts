@@ -8,7 +8,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { inspect, isDeepStrictEqual } from "node:util";
 import type { Status } from "../../src/arbiter/status.ts";
+import type { LoggedEvent } from "../../src/core/model.ts";
 import { ScriptedDaemon } from "./arbiter-daemon.ts";
 
 const RUNNER = path.join(import.meta.dirname, "arbiter-run.ts");
@@ -156,9 +159,15 @@ export class Rig {
   }
 
   async status(): Promise<Status> {
-    const response = await fetch(`${this.url}/v1/status`);
-    const body: Status = JSON.parse(await response.text());
-    return body;
+    const { body, text } = await this.get("/v1/status");
+    if (isStatus(body)) return body;
+    throw new Error(`this is no status: ${text}`);
+  }
+
+  /** Events after this number, as the log has them. */
+  async events(after = 0, limit = 1_000): Promise<readonly (LoggedEvent & { readonly at: string })[]> {
+    const { body } = await this.get(`/v1/events?after=${after}&limit=${limit}`);
+    return Array.isArray(body["events"]) ? body["events"].filter((event) => isEvent(event)) : [];
   }
 
   /** Who holds the service and in which phase, as `holder@epoch phase`. */
@@ -167,6 +176,31 @@ export class Rig {
     const found = services.find(({ name }) => name === service);
     return found === undefined ? "unknown" : `${found.holder ?? "nobody"}@${found.epoch} ${found.phase}`;
   }
+}
+
+/** Asks until the answer is as expected; else an error with the last one. */
+export async function eventually<T>(
+  ask: () => Promise<T> | T,
+  expected: T,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await ask();
+    if (isDeepStrictEqual(found, expected)) return;
+    if (performance.now() > deadlineMs) {
+      throw new Error(`after ${timeoutMs} ms: ${inspect(found)}, not ${inspect(expected)}`);
+    }
+    await sleep(10);
+  }
+}
+
+function isStatus(body: object): body is Status {
+  return "services" in body && "problems" in body && "config" in body;
+}
+
+function isEvent(value: unknown): value is LoggedEvent & { readonly at: string } {
+  return typeof value === "object" && value !== null && "seq" in value && "at" in value;
 }
 
 export interface Answer {
@@ -180,7 +214,12 @@ export interface Answer {
 async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text();
   const type = response.headers.get("content-type");
-  const isJson = type?.includes("json") === true && text !== "";
-  const body: Record<string, unknown> = isJson ? JSON.parse(text) : {};
-  return { status: response.status, headers: response.headers, type, text, body };
+  return { status: response.status, headers: response.headers, type, text, body: membersOf(text) };
+}
+
+/** The members of a JSON object; none of anything else. */
+export function membersOf(text: string): Record<string, unknown> {
+  if (!text.startsWith("{")) return {};
+  const value: unknown = JSON.parse(text);
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }

@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ScriptedDaemon } from "./arbiter-daemon.ts";
-import { Rig } from "./arbiter-rig.ts";
+import { eventually, membersOf, Rig } from "./arbiter-rig.ts";
 
 const SERVICE = "scheduler-master";
 
@@ -22,8 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-const heldBy = (expected: string): Promise<void> =>
-  expect.poll(() => rig.held(SERVICE), { timeout: 10_000, interval: 10 }).toBe(expected);
+const heldBy = (expected: string): Promise<void> => eventually(() => rig.held(SERVICE), expected);
 
 it("activates the master, fails over when it dies, and fails back when it returns", async () => {
   await rig.start();
@@ -33,8 +32,7 @@ it("activates the master, fails over when it dies, and fails back when it return
   await master.start();
   await heldBy("scheduler-master@3 held");
   expect(spare.held).toBeNull();
-  const { body } = await rig.get("/v1/events?after=0&limit=1000");
-  const events = body["events"] as { seq: number; at: string; type: string }[];
+  const events = await rig.events();
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   expect(events[0]?.at).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/u);
 });
@@ -78,10 +76,10 @@ it("moves at once on an unasked report that proves the loss", async () => {
   await heldBy("scheduler-slave@2 held");
 });
 
-describe("an operator", () => {
-  const eventOf = async (seq: unknown): Promise<string> =>
-    (await rig.get(`/v1/events?after=${Number(seq) - 1}&limit=1`)).text;
+const eventOf = async (seq: unknown): Promise<string> =>
+  (await rig.get(`/v1/events?after=${Number(seq) - 1}&limit=1`)).text;
 
+describe("an operator", () => {
   it("switches over, and finds the event that records it", async () => {
     await rig.start();
     await heldBy("scheduler-master@1 held");
@@ -163,7 +161,7 @@ it("writes a journal of the transitions, one JSON line each", async () => {
   await heldBy("scheduler-master@1 held");
   const { readFileSync } = await import("node:fs");
   const lines = readFileSync(`${rig.stateDir}/arbiter-master/journal.jsonl`, "utf8").trim().split("\n");
-  const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const entries = lines.map((line) => membersOf(line));
   expect(entries.map(({ from, to, service }) => [service, from, to])).toEqual([
     [SERVICE, "vacant", "activating"],
     [SERVICE, "activating", "held"],
