@@ -21,7 +21,7 @@ describe("help", () => {
       expect(stderr).toBe("");
       expect(exitCode).toBe(0);
       expect(stdout).toContain(`arbiter ${name}`);
-      expect(stdout).toMatch(/^Examples?:\n {2}arbiter /mu);
+      expect(stdout).toMatch(/^Examples?:\n {2}\S/mu);
       // The same by another way.
       expect(await arbiter(["help", name])).toEqual({ exitCode, stdout, stderr });
     },
