@@ -87,5 +87,5 @@ function readUrls(text: string): string[] {
 }
 
 function usage(text: string, cause?: unknown): ArbiterError {
-  return new ArbiterError("ERR_ARB_USAGE", `${text} See --help.`, { cause });
+  return new ArbiterError("ERR_ARB_USAGE", `${text.replace(/\.?$/u, ".")} See --help.`, { cause });
 }

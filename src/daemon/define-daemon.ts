@@ -12,7 +12,6 @@ import type { Hooks } from "./library-workload.ts";
 import { createLogger } from "./log.ts";
 import type { Logger, RunningDaemon, RuntimeOptions } from "./options.ts";
 import { ownSettings } from "./own-settings.ts";
-import { runDaemon } from "./runtime.ts";
 
 export interface DaemonDefinition extends Hooks {
   /** `scheduler`, `broker`, any word. */
@@ -58,7 +57,7 @@ export function defineDaemon(definition: DaemonDefinition): DefinedDaemon {
       }
       process.exit(0);
     },
-    start: async (options) => await runDaemon({ ...options, type: definition.type, logger }, workload),
+    start: async (options) => await runRuntime({ ...options, type: definition.type, logger }, workload),
   };
 }
 
@@ -77,8 +76,14 @@ async function runFromCommandLine(
   }
   const { runtime, warnings } = await ownSettings(asked, { type, name: name ?? null }, process.env);
   for (const warning of warnings) logger.warn(warning);
-  const daemon = await runDaemon({ ...runtime, logger }, workload);
+  const daemon = await runRuntime({ ...runtime, logger }, workload);
   await daemon.closed;
+}
+
+/** HTTP and metrics are loaded only once it is clear that there is a daemon to run. */
+async function runRuntime(options: RuntimeOptions, workload: LibraryWorkload): Promise<RunningDaemon> {
+  const { runDaemon } = await import("./runtime.ts");
+  return await runDaemon(options, workload);
 }
 
 /** One clear sentence for what an operator can mend; the whole stack for what nobody expected. */

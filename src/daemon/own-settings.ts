@@ -11,7 +11,6 @@ import { DEFAULT_PORTS } from "../config/keys.ts";
 import type { DaemonSpec, LaunchSpec, Role } from "../core/model.ts";
 import { ArbiterError } from "../protocol/errors.ts";
 import type { RuntimeOptions } from "./options.ts";
-import { readOwnFile } from "./own-file.ts";
 import type { OwnFile } from "./own-file.ts";
 
 /** What a command line asked for; null: nothing was said. */
@@ -50,7 +49,7 @@ export async function ownSettings(
   authored: Authored,
   env: NodeJS.ProcessEnv,
 ): Promise<OwnSettings> {
-  const file = asked.config === null ? null : await readOwnFile(asked.config, asked, authored, env);
+  const file = asked.config === null ? null : await readFile(asked.config, asked, authored, env);
   const spec = file?.spec ?? null;
   const role = roleOf(asked, file);
   const type = spec?.type ?? authored.type;
@@ -76,6 +75,17 @@ export async function ownSettings(
     launch: file === null ? null : { spec: file.launch, directory: file.directory },
     warnings: file?.warnings ?? [],
   };
+}
+
+/** The readers of three dialects are loaded only where there is something to read. */
+async function readFile(
+  config: string,
+  asked: Asked,
+  authored: Authored,
+  env: NodeJS.ProcessEnv,
+): Promise<OwnFile> {
+  const { readOwnFile } = await import("./own-file.ts");
+  return await readOwnFile(config, asked, authored, env);
 }
 
 function roleOf(asked: Asked, file: OwnFile | null): Role {
