@@ -26,7 +26,8 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
     case "stale":
       break;
     case "other-boot":
-      // It may come from an older boot: it only causes a check at once.
+      // It may come from an older boot: it only causes a check at once. The one that it answers is over.
+      if (isAnswer) daemon.inFlightSinceMs = null;
       sendNow(step, daemon, true);
       return null;
     case "newer":

@@ -8,6 +8,7 @@ import type { Mutation } from "./mutations.ts";
 import { NO_MUTATION } from "./mutations.ts";
 import type { Overrides, SimulationOptions } from "./options.ts";
 import { drawOptions } from "./options.ts";
+import { pictureOf } from "./picture.ts";
 import { Simulation } from "./simulation.ts";
 
 export interface Outcome {
@@ -21,6 +22,8 @@ export interface Outcome {
   readonly traceHash: string;
   /** The last notes before the end. */
   readonly trace: readonly string[];
+  /** How things stood then. */
+  readonly picture: readonly string[];
   readonly activations: number;
   readonly commits: number;
   readonly promisesAsked: number;
@@ -51,6 +54,7 @@ export function runSeed(seed: number, overrides: Overrides = {}, mutation: Mutat
     steps: world.steps,
     traceHash: world.hash,
     trace: world.lines(),
+    picture: failure === null ? [] : pictureOf(simulation),
     activations: oneHolder.activations,
     commits: store.commits,
     promisesAsked: simulation.promisesAsked,
@@ -67,6 +71,7 @@ export function describe(outcome: Outcome): string {
     `options: ${JSON.stringify(options)}`,
     `trace hash ${traceHash}; the last of it:`,
     ...trace,
+    ...outcome.picture,
     stack,
   ].join("\n");
 }
