@@ -163,6 +163,10 @@ describe("the checker itself", () => {
     checker.assign({ ...effect, daemon: "scheduler-1", url });
     checker.assign({ ...effect, daemon: "silent", url: silent.url });
     await quiet(15);
+    // From here the loop comes to its timers before it looks at its sockets.
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     const endMs = nowMs() + 150;
     while (nowMs() < endMs) {
       // A stalled loop.
