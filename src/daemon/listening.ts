@@ -36,7 +36,9 @@ export interface ListenOptions {
   readonly keepAliveMs: number;
 }
 
-export async function listen(options: ListenOptions, onRequest: RequestListener): Promise<Listening> {
+export async function listen(asked: ListenOptions, onRequest: RequestListener): Promise<Listening> {
+  // An IPv6 address may be written in brackets, as in a URL.
+  const options = { ...asked, host: asked.host.replace(/^\[(.*)\]$/u, "$1") };
   const timing = {
     noDelay: true,
     keepAlive: true,

@@ -37,8 +37,6 @@ import type { StateFolder } from "./state-folder.ts";
 import { lockStateFolder } from "./state-lock.ts";
 import type { Workload, WorkloadSink } from "./workload.ts";
 
-export type { Logger, RunningDaemon, RuntimeOptions, TlsFiles } from "./options.ts";
-
 /** The last report gets so long; the lease's end and the next check bring the same. */
 const LAST_REPORT_MS = 1000;
 /** Exit code of a process whose core broke an invariant: its leases run out, which is safe. */

@@ -16,7 +16,10 @@ import { Agenda } from "../../examples/scheduler/agenda.ts";
 import { connect } from "../../src/client.ts";
 import { freePort, until } from "./library-processes.ts";
 
-const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+const ARBITER = fileURLToPath(new URL("library-arbiter-program.ts", import.meta.url));
+const SCHEDULER = fileURLToPath(new URL("../../examples/scheduler/scheduler.ts", import.meta.url));
+/** So that `import "arbiter-ha"` gets the sources, and the test needs no build. */
+const IMPORTS = fileURLToPath(new URL("library-source-imports.ts", import.meta.url));
 let folder: string;
 let processes: ChildProcess[];
 beforeEach(() => {
@@ -34,8 +37,7 @@ afterEach(async () => {
 });
 
 function run(program: string, args: readonly string[]): ChildProcess {
-  const imports = ["--import", here("library-source-imports.ts")];
-  const child = spawn(process.execPath, [...imports, program, ...args], {
+  const child = spawn(process.execPath, ["--import", IMPORTS, program, ...args], {
     env: { ...process.env, AGENDA: path.join(folder, "agenda.db"), ARBITER_TOKEN_FILE: "" },
     stdio: "ignore",
   });
@@ -45,7 +47,7 @@ function run(program: string, args: readonly string[]): ChildProcess {
 
 function schedule(role: "master" | "spare"): ChildProcess {
   const file = path.join(folder, "etc", `${role}.cfg`);
-  return run(here("../../examples/scheduler/scheduler.ts"), ["--role", role, "--config", file]);
+  return run(SCHEDULER, ["--role", role, "--config", file]);
 }
 
 interface Step {
@@ -88,7 +90,7 @@ async function writeConfiguration(): Promise<string> {
 
 test("the spare goes on with the job, and the master takes it back", async () => {
   const url = await writeConfiguration();
-  run(here("library-arbiter-program.ts"), [path.join(folder, "etc")]);
+  run(ARBITER, [path.join(folder, "etc")]);
   const cluster = connect(url);
   const isWith = async (name: string): Promise<boolean> =>
     await cluster.resolve("scheduler-master").then(
