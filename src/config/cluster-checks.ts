@@ -18,6 +18,8 @@ export interface Cluster {
   readonly realms: Realms;
   readonly settings: NodeSettings;
   readonly serviceSections: readonly RawObject[];
+  /** Every daemon could be made out. Else one that seems to be missing may be among the rest. */
+  readonly isWhole: boolean;
   readonly problems: Problems;
 }
 
@@ -25,7 +27,10 @@ export interface Cluster {
 export function checkCluster(cluster: Cluster): void {
   checkRealms(cluster);
   checkServices(cluster);
-  checkSpares(cluster);
+  if (cluster.isWhole) {
+    checkPartners(cluster);
+    checkSpares(cluster);
+  }
   checkArbiters(cluster);
   checkOnlyArbiter(cluster);
   checkAccess(cluster);
@@ -50,7 +55,7 @@ function checkRealms({ members, realms, problems }: Cluster): void {
   }
 }
 
-function checkServices({ model, members, serviceSections, problems }: Cluster): void {
+function checkServices({ model, members, problems }: Cluster): void {
   const byName = new Map(members.map((member) => [member.spec.name, member]));
   for (const service of model.services) {
     const first = byName.get(service.masters[0] ?? "");
@@ -72,7 +77,15 @@ function checkServices({ model, members, serviceSections, problems }: Cluster): 
         );
       }
     }
-    if (service.candidates.length === 1) {
+  }
+}
+
+/** Masters that nobody backs up, and sections of services that nobody brings. */
+function checkPartners({ model, members, serviceSections, problems }: Cluster): void {
+  const byName = new Map(members.map((member) => [member.spec.name, member]));
+  for (const service of model.services) {
+    const first = byName.get(service.masters[0] ?? "");
+    if (first !== undefined && service.candidates.length === 1) {
       problems.warning(
         placeOf(first.object),
         `\`${first.spec.name}\` has no spare: if it fails, nobody continues \`${service.name}\``,
@@ -124,7 +137,7 @@ function checkSpares({ model, members, problems }: Cluster): void {
     );
     const why =
       elsewhere.length > 0 && masters.every((master) => master.realm !== spec.realm)
-        ? `; those of type \`${spec.type}\` are in realm ${elsewhere.map((realm) => `\`${realm}\``).join(", ")}`
+        ? `; those of type \`${spec.type}\` are in realm ${listed(elsewhere)}`
         : "";
     problems.error(at(member, "spare"), `\`${spec.name}\` is a spare without a master to back up${why}`, {
       key: "spare",
@@ -171,14 +184,9 @@ function checkOnlyArbiter({ model, members, problems }: Cluster): void {
     const names = [...new Set(neighbours)];
     const member = byName.get(only.name) ?? byName.get(names[0] ?? "");
     if (names.length > 0 && member !== undefined) {
-      const listed =
-        names
-          .slice(0, 3)
-          .map((name) => `\`${name}\``)
-          .join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
       problems.warning(
         at(member, "address"),
-        `the only arbiter, \`${only.name}\`, is on the host of ${listed}: that host's loss takes both, and nobody is left to activate a spare`,
+        `the only arbiter, \`${only.name}\`, is on the host of ${listed(names)}: that host's loss takes both, and nobody is left to activate a spare`,
         {
           key: "address",
           found: only.address,
@@ -218,4 +226,10 @@ function checkImpliedArbiter({ model, members, problems }: Cluster): void {
       { found: namesake.spec.name, expected: "another name, or an [arbiter] of its own" },
     );
   }
+}
+
+/** The first three, and how many more. */
+function listed(names: readonly string[]): string {
+  const first = names.slice(0, 3).map((name) => `\`${name}\``);
+  return first.join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 }

@@ -34,11 +34,13 @@ const KEY = /^[\w$.-]+$/u;
 
 export function readIni(source: Source, problems: Problems): FileReading {
   const sections: Section[] = [];
+  let isIncomplete = false;
   for (const [i, text] of source.lines.entries()) {
     if (/^\s*(?:[#;]|$)/u.test(text)) continue;
     if (/^\s*\[/u.test(text)) {
       const section = readHeader(source, i + 1, text, problems);
-      if (section !== null) sections.push(section);
+      if (section === null) isIncomplete = true;
+      else sections.push(section);
       continue;
     }
     const line = readLine(source, i + 1, text, problems);
@@ -67,7 +69,7 @@ export function readIni(source: Source, problems: Problems): FileReading {
       length: section.place.length,
     };
   });
-  return { objects, linesPassedOver: 0 };
+  return { objects, linesPassedOver: 0, isIncomplete };
 }
 
 function readHeader(source: Source, line: number, text: string, problems: Problems): Section | null {

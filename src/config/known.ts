@@ -38,16 +38,17 @@ export function sectionsOf(name: string): readonly Where[] {
 
 /** The nearest of some words, if it is near enough to be meant; null: none is. */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
-  const limit = word.length <= 3 ? 1 : word.length <= 7 ? 2 : 3;
   let best: string | null = null;
-  let bestDistance = limit + 1;
+  let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
+    const length = Math.max(word.length, candidate.length);
+    // One slip in a short word, two in a longer one: beyond that it is another word.
+    const limit = length <= 2 ? 0 : length <= 6 ? 1 : length <= 10 ? 2 : 3;
     if (Math.abs(candidate.length - word.length) > limit) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    if (distance <= limit && distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  // Half of the letters wrong is another word.
-  return bestDistance * 2 <= word.length ? best : null;
+  return best;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */

@@ -5,12 +5,12 @@
 import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
 import { checkCluster } from "./cluster-checks.ts";
 import { readSource } from "./dialect.ts";
-import { type ConfigFile, readFolder } from "./files.ts";
+import { type ConfigFile, type FolderReading, readFolder } from "./files.ts";
 import { hashOf } from "./hash.ts";
 import type { Layer } from "./layer.ts";
 import type { Member } from "./member.ts";
 import { type Problem, Problems } from "./problem.ts";
-import type { RawObject } from "./raw.ts";
+import type { FileReading, RawObject } from "./raw.ts";
 import { memberSettings, readMembers, serviceLayers } from "./read-members.ts";
 import { type Realms, readRealms } from "./realms.ts";
 import { checkDaemon, checkNames } from "./semantics.ts";
@@ -70,15 +70,7 @@ export async function loadConfiguration(path: string, options: LoadOptions = {})
   const reading = await readFolder(path, problems);
   const env = options.env ?? process.env;
   const context: SettingsContext = { directory: reading.directory, env, problems };
-  const objects: RawObject[] = [];
-  let linesPassedOver = 0;
-  for (const source of reading.sources) {
-    const file = readSource(source, problems);
-    objects.push(...file.objects);
-    linesPassedOver += file.linesPassedOver;
-    if (source.content === "")
-      problems.file("warning", source.path, "this file is empty: is it half written?");
-  }
+  const { objects, linesPassedOver, isIncomplete } = readSources(reading, problems);
   const sorted = sortObjects(objects, problems);
   const realms = readRealms(sorted.realms, env, problems);
   const cluster = sectionLayer(sorted.sections.get("cluster") ?? [], "cluster", context);
@@ -111,7 +103,10 @@ export async function loadConfiguration(path: string, options: LoadOptions = {})
   const model = buildModel(members, realms, clusterSettings, services);
   checkNames(members, problems);
   for (const member of members) if (member.is === "daemon") checkDaemon(member, problems);
-  if (!isLone) checkCluster({ model, members, realms, settings, serviceSections: sorted.services, problems });
+  if (!isLone) {
+    const isWhole = !isIncomplete && !sorted.isIncomplete && members.length === sorted.daemons.length;
+    checkCluster({ model, members, realms, settings, serviceSections: sorted.services, isWhole, problems });
+  }
   reportPassedOver(path, sorted, linesPassedOver, problems);
   const list = problems.sorted();
   const ok = !problems.hasErrors;
@@ -131,6 +126,22 @@ export async function loadConfiguration(path: string, options: LoadOptions = {})
     },
     members,
   };
+}
+
+/** All files' objects, in the order of the files. */
+function readSources(reading: FolderReading, problems: Problems): FileReading {
+  const objects: RawObject[] = [];
+  let linesPassedOver = 0;
+  let isIncomplete = problems.hasErrors;
+  for (const source of reading.sources) {
+    const file = readSource(source, problems);
+    objects.push(...file.objects);
+    linesPassedOver += file.linesPassedOver;
+    isIncomplete ||= file.isIncomplete;
+    if (source.content === "")
+      problems.file("warning", source.path, "this file is empty: is it half written?");
+  }
+  return { objects, linesPassedOver, isIncomplete };
 }
 
 function buildModel(

@@ -26,6 +26,7 @@ const DEFINE = /^(\s*)(define)(\s+)([A-Za-z][\w-]*)\s*(\{)?/iu;
 class ObjectsReader {
   readonly objects: RawObject[] = [];
   linesPassedOver = 0;
+  isIncomplete = false;
   #open: OpenBlock | null = null;
   /** `define TYPE` was read, and its brace is still to come. */
   #awaitsBrace = false;
@@ -57,7 +58,7 @@ class ObjectsReader {
       `this \`define ${this.#open.type}\` is never closed; is the file half written?`,
       { expected: "`}` on a line of its own" },
     );
-    this.#open = null;
+    this.#close();
   }
 
   #outside(line: number, code: string): void {
@@ -134,7 +135,9 @@ class ObjectsReader {
         `can't tell keys from values in a \`define\` on one line: put each key on a line of its own`,
         { found: inner.trim(), expected: "one key and its value a line" },
       );
-      return this.#close();
+      this.isIncomplete = true;
+      this.#open = null;
+      return;
     }
     this.problems.warning(
       place,
@@ -190,7 +193,7 @@ class ObjectsReader {
         `this \`define ${this.#open.type}\` is not closed before the next one in line ${line}`,
         { expected: "`}` on a line of its own" },
       );
-      this.#open = null;
+      this.#close();
       return this.#define(line, code, define);
     }
     const closing = /\s\}$/u.exec(code.trimEnd());
@@ -305,7 +308,11 @@ export function readObjects(source: Source, problems: Problems): FileReading {
   const reader = new ObjectsReader(source, problems);
   for (const [i, text] of source.lines.entries()) reader.line(i + 1, text);
   reader.end();
-  return { objects: reader.objects, linesPassedOver: reader.linesPassedOver };
+  return {
+    objects: reader.objects,
+    linesPassedOver: reader.linesPassedOver,
+    isIncomplete: reader.isIncomplete,
+  };
 }
 
 /** One daemon a file; its type comes from the `TYPE_name` key. */
@@ -324,17 +331,17 @@ export function readBareLines(source: Source, problems: Problems): FileReading {
     }
   }
   const first = entries[0];
-  if (first === undefined) return { objects: [], linesPassedOver };
+  if (first === undefined) return { objects: [], linesPassedOver, isIncomplete: false };
   const named = entries.find((entry) => typeOfNameKey(entry.name) !== null);
   if (named === undefined && isMainFile)
-    return { objects: [], linesPassedOver: linesPassedOver + entries.length };
+    return { objects: [], linesPassedOver: linesPassedOver + entries.length, isIncomplete: false };
   if (named === undefined) {
     problems.error(
       keyPlace(first),
       "this file names no daemon: its type comes from a key such as `scheduler_name`, or from a section `[scheduler]`",
       { found: first.key, expected: "`TYPE_name   NAME`" },
     );
-    return { objects: [], linesPassedOver };
+    return { objects: [], linesPassedOver, isIncomplete: true };
   }
   const type = typeOfNameKey(named.name) ?? "";
   const object: RawObject = {
@@ -348,5 +355,5 @@ export function readBareLines(source: Source, problems: Problems): FileReading {
     column: named.column,
     length: named.key.length,
   };
-  return { objects: [object], linesPassedOver };
+  return { objects: [object], linesPassedOver, isIncomplete: false };
 }

@@ -55,6 +55,8 @@ export interface FileReading {
   readonly objects: readonly RawObject[];
   /** `cfg_dir`, `cfg_file`, macros and a main file's settings. */
   readonly linesPassedOver: number;
+  /** An object couldn't be made out: what seems to be missing may be that. */
+  readonly isIncomplete: boolean;
 }
 
 export function findEntry(object: { readonly entries: readonly Entry[] }, name: string): Entry | null {

@@ -42,6 +42,13 @@ export class KeyReader {
     return null;
   }
 
+  /** Nobody wrote it, or what is written can be read. Else a default stands in that nobody meant. */
+  isReadable(name: string): boolean {
+    const entry = this.find(name);
+    const spec = this.spec(name);
+    return entry === null || parseWith(spec, spec.kind, entry.value).ok;
+  }
+
   /** The value in force; null: none, or it can't be read (which has been reported). */
   read<K extends Kind>(name: string, kind: K): KindValues[K] | null {
     const spec = this.spec(name);

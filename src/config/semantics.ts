@@ -27,6 +27,7 @@ export function checkNames(members: readonly Member[], problems: Problems): void
         `two daemons are called \`${name}\`; the other stands in ${standsIn(namesake)}`,
         { key: member.reader.find("name")?.key ?? "name", found: name, expected: "a name of its own" },
       );
+    if (!member.reader.isReadable("address") || !member.reader.isReadable("port")) continue;
     const socket = `${hostKey(address)} ${port}`;
     const neighbour = sockets.get(socket);
     if (neighbour === undefined) sockets.set(socket, member);

@@ -19,6 +19,8 @@ export interface SortedObjects {
   readonly defaults: readonly RawObject[];
   /** How many objects of each type were passed over. */
   readonly passedOver: ReadonlyMap<string, number>;
+  /** A daemon couldn't be made out. */
+  readonly isIncomplete: boolean;
 }
 export type SettingsSection = Extract<Where, "cluster" | "store" | "security" | "alerts">;
 
@@ -35,6 +37,7 @@ export function sortObjects(objects: readonly RawObject[], problems: Problems): 
   const services: RawObject[] = [];
   const defaults: RawObject[] = [];
   const passedOver = new Map<string, number>();
+  let isIncomplete = false;
   const passOver = (object: RawObject): void => {
     passedOver.set(object.type, (passedOver.get(object.type) ?? 0) + 1);
   };
@@ -50,13 +53,15 @@ export function sortObjects(objects: readonly RawObject[], problems: Problems): 
     else if (object.type === "default") defaults.push(object);
     else if (object.type === "daemon") {
       const daemon = withType(object, problems);
-      if (daemon !== null) daemons.push(daemon);
+      if (daemon === null) isIncomplete = true;
+      else daemons.push(daemon);
     } else if (settings !== undefined) sections.get(settings)?.push(object);
     else if (object.type === "service") services.push(object);
     else if (/^alignak\b/u.test(object.type)) passOver(object);
     else if (checkType(object, problems)) daemons.push(object);
+    else isIncomplete = true;
   }
-  return { daemons, realms, sections, services, defaults, passedOver };
+  return { daemons, realms, sections, services, defaults, passedOver, isIncomplete };
 }
 
 /** A `define` of a type that nobody knows may be a daemon of the user's own kind. */
