@@ -7,7 +7,18 @@
  * way is taken, and the user's further groups are not set.
  */
 import { execFileSync } from "node:child_process";
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  accessSync,
+  chownSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { ArbiterError } from "../protocol/errors.ts";
 
@@ -75,6 +86,30 @@ export function parsePasswd(text: string, user: string): Account | null {
     return { name, uid: Number(uid), gid: Number(gid), home };
   }
   return null;
+}
+
+/**
+ * Where the settings' files of a program lie: in the state folder, or, where the program's user
+ * can't look into that, in a folder of its own under /run, always the same one, so that what a
+ * killed launcher left there is replaced and not added to.
+ */
+export function settingsFolder(stateFolder: string, account: Account | null): string {
+  if (account === null) return stateFolder;
+  const key = createHash("sha256").update(stateFolder).digest("hex").slice(0, 16);
+  const folder = isWritable("/run") ? `/run/arbiter-${key}` : mkdtempSync(join(tmpdir(), "arbiter-"));
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
+  chownSync(folder, account.uid, account.gid);
+  return folder;
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What goes before a program's own words, and what Node has to set where `setpriv` isn't there. */

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import type { LaunchSpec, Role } from "../core/model.ts";
 import type { ActivationContext, Workload, WorkloadSink } from "../daemon/workload.ts";
 import { ArbiterError } from "../protocol/errors.ts";
-import { findAccount, findProgram, privilegesFor, type Account } from "./account.ts";
+import { findAccount, findProgram, privilegesFor, settingsFolder, type Account } from "./account.ts";
 import { lockFileOf, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { killRecordedGroups, openGroupRecord } from "./group-record.ts";
 import type { GoOrder } from "./guarded-group.ts";
@@ -69,6 +69,7 @@ class CommandLauncher implements Launcher {
   readonly #pool: StandbyPool;
   readonly #setpriv: string | null = findProgram("setpriv");
   readonly #env: NodeJS.ProcessEnv;
+  readonly #settingsFolder: string;
   readonly #runs = new Map<string, ProgramRun>();
   /** Fencing instants of services whose activation hasn't begun. */
   readonly #fenceAtMs = new Map<string, number>();
@@ -80,6 +81,7 @@ class CommandLauncher implements Launcher {
     this.#account = account;
     this.#lock = lock;
     this.#env = environmentOf(options);
+    this.#settingsFolder = settingsFolder(options.stateFolder, account);
     this.#pool = new StandbyPool({
       surroundings: {
         bash: bashFile(),
@@ -123,7 +125,8 @@ class CommandLauncher implements Launcher {
     if (sink === null) throw new Error("activate before prepare");
     if (this.#runs.has(service)) throw new ArbiterError("ERR_ARB_PROGRAM", `${service} runs already`);
     const configFile = this.#writeConfig(service, context.config);
-    const order = { service, epoch, configFile, cwd: this.#options.spec.cwd ?? process.cwd() };
+    const cwd = this.#options.spec.cwd ?? (this.#account === null ? process.cwd() : "/");
+    const order = { service, epoch, configFile, cwd };
     const run = new ProgramRun(order, this.#fenceAtMs.get(service) ?? context.leaseEndMs, {
       ...this.#runOptions(order),
       sink,
@@ -160,6 +163,7 @@ class CommandLauncher implements Launcher {
     await this.#pool.close();
     await flushOutlets();
     rmSync(join(this.#options.stateFolder, "groups.json"), { force: true });
+    if (this.#account !== null) rmSync(this.#settingsFolder, { recursive: true, force: true });
     this.#lock.release();
   }
 
@@ -194,7 +198,7 @@ class CommandLauncher implements Launcher {
 
   /** Readable for the program's user alone: settings may hold secrets. */
   #writeConfig(service: string, config: Readonly<Record<string, string>>): string {
-    const file = join(this.#options.stateFolder, `config-${encodeURIComponent(service)}.json`);
+    const file = join(this.#settingsFolder, `config-${encodeURIComponent(service)}.json`);
     rmSync(file, { force: true });
     writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
     if (this.#account !== null) chownSync(file, this.#account.uid, this.#account.gid);

@@ -30,6 +30,9 @@ export interface RunOptions {
   readonly onOver: () => void;
 }
 
+/** The guard takes so much off for the grain of its clock; see guard-script.ts. */
+const GUARD_EARLY_MS = 30;
+
 type Phase = "starting" | "running" | "tidying" | "stopping" | "over";
 
 export class ProgramRun {
@@ -119,7 +122,7 @@ export class ProgramRun {
 
   /** The first process has exited. Nothing may be awaited on the way from here to `exited`. */
   #ended(end: GroupEnd, exit: AbortController): void {
-    const reason = this.#group?.lostReason ?? describeEnd(end);
+    const reason = this.#group?.lostReason ?? this.#describe(end);
     const wasRunning = this.#phase === "running";
     if (!wasRunning) {
       exit.abort(new ArbiterError("ERR_ARB_PROGRAM", `it ended before it was ready: ${reason}`));
@@ -137,6 +140,13 @@ export class ProgramRun {
       // `stop` may have come meanwhile: then it says that all is over.
       if (this.#phase === "tidying") this.#afterExit(reason);
     });
+  }
+
+  #describe(end: GroupEnd): string {
+    const isAtTheEnd = this.#isFenced || nowMs() >= this.#fenceAtMs - GUARD_EARLY_MS;
+    return end.signal === "SIGKILL" && isAtTheEnd
+      ? "it was killed, since its lease was over"
+      : describeEnd(end);
   }
 
   async #tidy(): Promise<void> {

@@ -204,7 +204,7 @@ describe("the launcher is frozen", () => {
     expect(runs(left)).toBe(false);
     expect(launcher.has("exited")).toBeUndefined();
     launcher.process.kill("SIGCONT");
-    expect((await launcher.wait("exited"))["reason"]).toBe("it was killed by SIGKILL");
+    expect((await launcher.wait("exited"))["reason"]).toBe("it was killed, since its lease was over");
     // It stands by again, and another epoch can be activated.
     launcher.said.length = 0;
     launcher.order("activate 2 60000");

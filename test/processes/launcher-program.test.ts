@@ -1,6 +1,7 @@
 /** One program under a launcher, from activation to the last of its processes; no arbiter needed. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -155,6 +156,43 @@ describe("activation", () => {
     await expect(shop.activate(1, 0)).rejects.toThrow(/lease ended before|killed before it could start/);
     await sleep(50);
     expect(existsSync(shop.path("ran"))).toBe(false);
+  });
+});
+
+describe("user", () => {
+  const isRoot = process.getuid?.() === 0;
+  test.skipIf(!isRoot)(
+    "the program runs as that user, finds its settings, and may open /dev/stdout",
+    async () => {
+      const out = join(tmpdir(), `arbiter-user-${process.pid}`);
+      writeFileSync(out, "");
+      chmodSync(out, 0o666);
+      const note = `(id -un; id -gn; echo "$USER $HOME"; pwd; cat "$ARBITER_CONFIG") >> ${out}`;
+      try {
+        await using shop = await openWorkshop(
+          () => shell(`${note}; echo through >/dev/stdout && echo end >> ${out}; exec sleep 60`),
+          () => ({ user: "nobody" }),
+        );
+        await shop.activate();
+        await until("it wrote", () => textOf(out).includes("end\n"));
+        expect(textOf(out)).toMatch(
+          /^nobody\nnogroup\nnobody \/nonexistent\n\/\n\{\n {2}"answer": "42"\n\}\n/,
+        );
+        const group = shop.launcher.groupOf("s");
+        await shop.launcher.demote("s", 1, "test", nowMs() + 5000);
+        expect(runs(group)).toBe(false);
+      } finally {
+        rmSync(out);
+      }
+    },
+  );
+
+  test("one that doesn't exist is an error at the start", async () => {
+    const opened = openWorkshop(
+      () => ["sleep", "60"],
+      () => ({ user: "nobody-of-this-name" }),
+    );
+    await expect(opened).rejects.toThrow(/no user `nobody-of-this-name`/);
   });
 });
 

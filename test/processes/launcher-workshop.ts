@@ -100,7 +100,11 @@ export async function openWorkshop(
   more: (folder: string) => Partial<LaunchSpec> = () => ({}),
 ): Promise<Workshop> {
   const folder = makeFolder();
-  const launcher = await openLauncher(launcherOptions(folder, command(folder), more(folder)));
+  const options = launcherOptions(folder, command(folder), more(folder));
+  const launcher = await openLauncher(options).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
   const sink = new RecordingSink();
   await launcher.prepare(sink);
   return {
