@@ -31,6 +31,9 @@ const BROKEN: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
+/** This machine ran out of something: nothing was learned of the daemon. */
+const EXHAUSTED: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL"]);
+
 /** This side ended it. */
 const GIVEN_UP: ReadonlySet<string> = new Set(["UND_ERR_INFO", "UND_ERR_DESTROYED", "UND_ERR_CLOSED"]);
 
@@ -39,6 +42,9 @@ export function classify(error: unknown, stage: CheckStage): FailedCheck {
   const said = error instanceof Error && error.message !== "" ? error.message : code;
   if (GIVEN_UP.has(code)) {
     return { cause: "reset", detail: "the connection was given up together with another check's" };
+  }
+  if (EXHAUSTED.has(code)) {
+    return { cause: "exhausted", detail: `this machine is out of files, ports or buffers: ${said}` };
   }
   if (!stage.wasSent) {
     if (code === "ECONNREFUSED") return { cause: "refused", detail: "nobody listens at its port" };

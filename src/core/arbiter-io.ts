@@ -32,7 +32,9 @@ export type CheckFailure =
   /** A report under another name, or of another cluster. */
   | "wrong-daemon"
   /** The daemon wants another token. */
-  | "unauthorized";
+  | "unauthorized"
+  /** This machine's own limits (files, ports, memory): says nothing of the daemon; not counted. */
+  | "exhausted";
 
 export interface Moment {
   readonly nowMs: number;

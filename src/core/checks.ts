@@ -137,6 +137,12 @@ export function checkFailed(step: Step, event: FailedCheck): void {
     sendNow(step, daemon, true);
     return;
   }
+  if (event.cause === "exhausted") {
+    // Repeated at the next interval: at once it would only use up more of what is short.
+    daemon.sendAgain = false;
+    scheduleNext(step, daemon, true);
+    return;
+  }
   countFailure(step, daemon);
   daemon.inFlightSinceMs = null;
   if (event.cause === "refused" && daemon.failedChecks < daemon.spec.maxCheckAttempts) {

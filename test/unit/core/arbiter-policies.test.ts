@@ -338,3 +338,26 @@ describe("the configuration is edited", () => {
     expect(world.believers("m1")).toEqual(["m1"]);
   });
 });
+
+describe("the arbiter doubts itself first", () => {
+  test("what timed out while it was stalled is repeated, not counted", () => {
+    const world = new ClusterRig().start().advance(1000);
+    world.node("m").cut = "timeout";
+    for (let round = 0; round < 5; round += 1) {
+      world.nowMs += 3000;
+      world.arbiter({ kind: "stalled", lateMs: 3000 });
+      world.advance(1);
+    }
+    expect(world.view("m").failedChecks).toBe(0);
+  });
+
+  test("its own limits and stale connections count against nobody", () => {
+    const world = new ClusterRig().start().advance(1000);
+    for (const cause of ["exhausted", "stale-connection"] as const) {
+      world.view("m").inFlightSinceMs = world.nowMs;
+      world.arbiter({ kind: "checkFailed", daemon: "m", sentAtMs: world.nowMs, cause, detail: "" });
+    }
+    expect(world.view("m").failedChecks).toBe(0);
+    expect(world.service().phase).toBe("held");
+  });
+});
