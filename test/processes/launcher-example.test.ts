@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 test("the spare's clock goes on when the master is stopped, and when it is killed; it fails back between", async () => {
-  const arbiter = terminal("start", "--config", ".");
+  terminal("start", "--config", ".");
   const spare = terminal("daemon", "--role", "spare", "--config", "clock-spare.cfg");
   let master = terminal("daemon", "--role", "master", "--config", "clock-master.cfg");
   await until("the master's clock runs", () => master.out.includes(who(1, "clock-master", "master")));
