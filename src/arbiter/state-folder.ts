@@ -49,7 +49,7 @@ export function openArbiterFolder(stateDir: string, name: string): ArbiterStateF
 function lockFolder(folder: string, name: string): DatabaseSync {
   let lock: DatabaseSync | null = null;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
+    makeFolder(folder);
     lock = new DatabaseSync(path.join(folder, "lock.db"), { timeout: 0 });
     lock.exec("PRAGMA journal_mode = DELETE");
     lock.exec("PRAGMA locking_mode = EXCLUSIVE");
@@ -66,6 +66,16 @@ function lockFolder(folder: string, name: string): DatabaseSync {
         "Stop it with `arbiter stop`, or give this one another name with --name.",
       { cause: error },
     );
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    // On a read-only disk Node says ENOENT; the plain call says what it is.
+    if (codeOf(error) !== "ENOENT") throw error;
+    mkdirSync(folder, { mode: 0o750 });
   }
 }
 

@@ -43,6 +43,8 @@ interface Waiting {
 export class StoreLane {
   readonly #options: StoreLaneOptions;
   #waiting: Waiting[] = [];
+  /** On its way to the store. */
+  #batch: readonly Waiting[] = [];
   #dropped = 0;
   #isFailing = false;
   #writing: Promise<void> | null = null;
@@ -58,7 +60,7 @@ export class StoreLane {
 
   /** Events that the store has failed to take so far; those just on their way don't count. */
   get undelivered(): number {
-    return this.#isFailing ? this.#waiting.length + this.#dropped : 0;
+    return this.#isFailing ? this.#batch.length + this.#waiting.length + this.#dropped : 0;
   }
 
   commit(commit: Commit): void {
@@ -134,14 +136,15 @@ export class StoreLane {
 
   async #write(): Promise<void> {
     let mayBeThere = false;
-    while (this.#waiting.length > 0 && !this.#closed) {
-      const term = this.#waiting[0]?.term ?? 0;
-      const batch = this.#takeBatch(term);
+    while (this.#waiting.length + this.#batch.length > 0 && !this.#closed) {
+      if (this.#batch.length === 0) this.#takeBatch();
+      const [{ term } = { term: 0 }] = this.#batch;
+      const events = this.#batch.map(({ event }) => event);
       try {
-        const missing = mayBeThere ? await this.#missing(batch) : batch;
+        const missing = mayBeThere ? await this.#missing(events) : events;
         mayBeThere = false;
         if (missing.length > 0) await this.#append(term, missing);
-        this.#waiting.splice(0, batch.length);
+        this.#batch = [];
         this.#retryMs = RETRY_FROM_MS;
         this.#isFailing = false;
         this.#tellOfDropped(term);
@@ -156,13 +159,12 @@ export class StoreLane {
     }
   }
 
-  #takeBatch(term: number): readonly EventDraft[] {
-    const batch: EventDraft[] = [];
-    for (const { term: itsTerm, event } of this.#waiting) {
-      if (itsTerm !== term || batch.length === BATCH) break;
-      batch.push(event);
-    }
-    return batch;
+  /** The oldest of one term. What is on its way is no longer among those that may be dropped. */
+  #takeBatch(): void {
+    const term = this.#waiting[0]?.term;
+    const other = this.#waiting.findIndex((waiting) => waiting.term !== term);
+    const ofTerm = other === -1 ? this.#waiting.length : other;
+    this.#batch = this.#waiting.splice(0, Math.min(ofTerm, BATCH));
   }
 
   async #append(term: number, events: readonly EventDraft[]): Promise<void> {
@@ -184,7 +186,8 @@ export class StoreLane {
   /** Another arbiter leads: the log is its to write now. What was seen stands in this one's own log. */
   #giveUp(term: number, error: StoreFenced): void {
     this.#isFailing = false;
-    const lost = this.#waiting.filter((waiting) => waiting.term === term);
+    const lost = [...this.#batch, ...this.#waiting.filter((waiting) => waiting.term === term)];
+    this.#batch = [];
     this.#waiting = this.#waiting.filter((waiting) => waiting.term !== term);
     this.#options.log.warn(`${lost.length} events of term ${term} were not written: ${error.message}`);
     for (const { event } of lost) this.#options.log.warn(`not written: ${event.type}: ${event.text}`);
