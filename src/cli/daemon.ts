@@ -1,17 +1,15 @@
 /**
  * `arbiter daemon`: launches a daemon on this machine, with a command that runs only while it is
- * active. The process that is started is the launcher; only `--detach` starts another one.
+ * active. The process that is started is the launcher; only `--detach` starts another one. What runs
+ * it is imported when it is needed: `--help` and `stop` answer at once.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { resolveConfigPath } from "../config/index.ts";
 import type { Asked } from "../daemon/own-settings.ts";
-import { launchDetached } from "../launcher/detach.ts";
-import { launch, type LaunchOrder } from "../launcher/launch.ts";
+import type { LaunchOrder } from "../launcher/launch.ts";
 import { hasEnded, readPidFile, runningDaemons, type RunningDaemonFile } from "../launcher/pid-file.ts";
 import { ArbiterError, codeOf, messageOf } from "../protocol/errors.ts";
-import { stateDirOf } from "./configuration.ts";
 import { durationOption } from "./duration.ts";
 import { ClearNo, WrongUsage } from "./failure.ts";
 import { withExamples, withJson, type PrintOptions } from "./options.ts";
@@ -77,13 +75,15 @@ export function daemonCommand(): Command {
 }
 
 async function runDaemonCommand(words: readonly string[], options: DaemonOptions): Promise<void> {
-  const order: LaunchOrder = { asked: askedBy(options), type: options.type ?? null, command: words };
+  const order: LaunchOrder = { asked: await askedBy(options), type: options.type ?? null, command: words };
   try {
     if (options.detach !== true) {
+      const { launch } = await import("../launcher/launch.ts");
       await launch(order);
       // Whatever still holds the loop, its work is done.
       process.exit(0);
     }
+    const { launchDetached } = await import("../launcher/detach.ts");
     const started = await launchDetached(order, withoutDetach(process.argv.slice(1)));
     const { name, pid, url, logFile } = started;
     if (options.json === true) printJson({ name, pid, url, logFile });
@@ -94,14 +94,14 @@ async function runDaemonCommand(words: readonly string[], options: DaemonOptions
   }
 }
 
-function askedBy(options: DaemonOptions): Asked {
+async function askedBy(options: DaemonOptions): Promise<Asked> {
   return {
     name: options.name ?? null,
     role: options.role ?? null,
     host: options.host ?? null,
     port: options.port ?? null,
     arbiters: options.arbiter === undefined ? [] : urlsOf(options.arbiter, "--arbiter"),
-    config: configOf(options),
+    config: await configOf(options),
     tokenFile: options.tokenFile ?? null,
     stateDir: options.stateDir ?? null,
     forgetCluster: options.forgetCluster ?? false,
@@ -109,9 +109,10 @@ function askedBy(options: DaemonOptions): Asked {
 }
 
 /** With `--type` and without `--config` the command line says everything. */
-function configOf({ config, type }: Pick<DaemonOptions, "config" | "type">): string | null {
+async function configOf({ config, type }: Pick<DaemonOptions, "config" | "type">): Promise<string | null> {
   const inEnvironment = process.env["ARBITER_CONFIG"] ?? "";
   if (config === undefined && type !== undefined && inEnvironment === "") return null;
+  const { resolveConfigPath } = await import("../config/locate.ts");
   const located = resolveConfigPath({ flag: config });
   if (located.ok) return located.path;
   throw new ClearNo(located.error, "Or say all of it here: --type TYPE --port PORT --name NAME.");
@@ -202,6 +203,8 @@ async function findDaemon(name: string, options: StopOptions): Promise<RunningDa
 
 /** As the launcher chooses it: the configuration's, else `var`. */
 async function stateDirOfOptions({ config }: StopOptions): Promise<string> {
+  const { resolveConfigPath } = await import("../config/locate.ts");
+  const { stateDirOf } = await import("./configuration.ts");
   const located = resolveConfigPath({ flag: config });
   return located.ok ? await stateDirOf(located.path) : "var";
 }

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { daemonCommand } from "../../src/cli/daemon.ts";
 import { WrongUsage } from "../../src/cli/failure.ts";
@@ -24,7 +25,7 @@ import {
 } from "./launcher-workshop.ts";
 import { get, ScriptedArbiter } from "./scripted-arbiter.ts";
 
-const CLI = join(import.meta.dirname, "launcher-cli.ts");
+const CLI = fileURLToPath(new URL("launcher-cli.ts", import.meta.url));
 
 let folder = "";
 let port = 0;

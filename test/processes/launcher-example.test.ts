@@ -3,12 +3,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "./library-processes.ts";
 import { makeFolder, runningMembers, until } from "./launcher-workshop.ts";
 
 const EXAMPLE = join(import.meta.dirname, "../../examples/any-command");
-const CLI = join(import.meta.dirname, "launcher-cli.ts");
+const CLI = fileURLToPath(new URL("launcher-cli.ts", import.meta.url));
 
 let folder = "";
 const started: ChildProcess[] = [];

@@ -162,12 +162,6 @@ export function isLockFree(folder: string): boolean {
   }
 }
 
-/** Process ids that have the lock file open: launcher, guard, program. */
-export function childrenOf(pid: number): number[] {
-  const text = textOf(`/proc/${pid}/task/${pid}/children`).trim();
-  return text === "" ? [] : text.split(" ").map(Number);
-}
-
 /** An object of JSON, as the tests' own programs write it. */
 export function parseObject(text: string): Record<string, unknown> {
   const value: unknown = JSON.parse(text);
