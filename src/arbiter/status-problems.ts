@@ -13,6 +13,7 @@ import type { Surroundings } from "./status-facts.ts";
 export type ProblemCode =
   | "store-down"
   | "no-leader"
+  | "stands-by"
   | "vacant"
   | "suspect"
   | "degraded"
@@ -66,6 +67,8 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
       next: "Wait for an arbiter's lease; if it stays so, start another arbiter or look at the store.",
     });
   }
+  const standing = standingBy(state);
+  if (standing !== null) list.push(standing);
   if (state.refusedEdit !== null) {
     const { errors } = state.refusedEdit;
     list.push({
@@ -86,6 +89,19 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
   const pause = state.services.size === 0 ? null : pauseOf(state, "*", around.wallMs);
   if (pause !== null) list.push(paused("cluster", null, pause));
   return list;
+}
+
+/** What a standby shows of services and daemons isn't the whole truth, and must not look like it. */
+function standingBy(state: ArbiterState): StatusProblem | null {
+  const { record, mode } = state.leadership;
+  const leader = leaderOf(state);
+  if (mode === "leading" || leader === null || record === null) return null;
+  return {
+    code: "stands-by",
+    subject: state.options.name,
+    text: `${state.options.name} stands by: what it shows of services and daemons may be old or missing.`,
+    next: `Ask the leader, ${leader}, at ${record.url}.`,
+  };
 }
 
 function paused(

@@ -9,12 +9,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { inspect, isDeepStrictEqual } from "node:util";
 import type { Status } from "../../src/arbiter/status.ts";
 import type { LoggedEvent } from "../../src/core/model.ts";
 import { ScriptedDaemon } from "./arbiter-daemon.ts";
 
-const RUNNER = path.join(import.meta.dirname, "arbiter-run.ts");
+const RUNNER = fileURLToPath(new URL("./arbiter-run.ts", import.meta.url));
 
 export async function freePort(): Promise<number> {
   const server = createServer();

@@ -51,6 +51,9 @@ it("the standby says who leads, refuses commands, and shows the events", async (
     503,
     expect.stringContaining("arbiter-master leads"),
   ]);
+  const unknown = await fetch(`${other}/v1/map`);
+  expect([unknown.status, await unknown.text()]).toEqual([503, expect.stringContaining(rig.url)]);
+  expect(JSON.stringify((await read("/v1/status"))["problems"])).toContain('"code":"stands-by"');
   const own = await rig.events();
   expect((await read("/v1/events?after=0"))["events"]).toHaveLength(own.length);
 });

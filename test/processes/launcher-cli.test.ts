@@ -203,6 +203,25 @@ describe("a launched command", () => {
     expect((await get(`${second.url}/health`)).body).toMatchObject({ state: "waiting", service: null });
   });
 
+  test("the reader of its output goes away: launcher and program go on", async () => {
+    const noisy = shell(
+      `echo "up as $$."; while sleep 0.01; do echo line; echo more >&2; date > ${folder}/alive; done`,
+    );
+    const run = await launched(["--role", "master", "--config", writeCfg("web-1", [])], noisy);
+    await arbiter.hold(run.url, "web-1", [{ service: "web-1", epoch: 1 }]);
+    await until("it is up", () => groupOf(run.out) > 1 && run.out.includes("line"));
+    run.child.stdout?.destroy();
+    run.child.stderr?.destroy();
+    for (let times = 0; times < 30; times++) {
+      rmSync(join(folder, "alive"), { force: true });
+      await until("the program still runs", () => textOf(join(folder, "alive")) !== "");
+    }
+    expect(run.child.exitCode).toBe(null);
+    expect((await get(`${run.url}/active`)).status).toBe(200);
+    run.child.kill("SIGTERM");
+    expect(await finished(run)).toBe(0);
+  });
+
   test("without any command it holds the service and says so; nothing is launched", async () => {
     const run = await launched(["--role", "master", "--config", writeCfg("web-1", [])], []);
     await arbiter.hold(run.url, "web-1", [{ service: "web-1", epoch: 1 }]);

@@ -133,7 +133,7 @@ describe("when renewals stop", () => {
 });
 
 test("frozen past its lease's end and thawed, it does not do another piece of work", async () => {
-  const daemon = await activeDaemon();
+  const daemon = await activeDaemon("eager");
   await until("it works", () => daemon.did("work").length > 0);
   daemon.child.kill("SIGSTOP");
   arbiter.letGo();

@@ -6,6 +6,7 @@
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineDaemon } from "../../src/index.ts";
+import type { Lease } from "../../src/index.ts";
 
 const habit = process.env["HABIT"] ?? "";
 const say = (line: Readonly<Record<string, unknown>>): void => {
@@ -26,6 +27,7 @@ await defineDaemon({
     work = setInterval(() => {
       if (lease.held()) say({ did: "work", epoch, leftMs: lease.remainingMs() });
     }, 5);
+    if (habit === "eager") workEagerly(lease, signal);
     if (habit === "busy") setTimeout(() => busyLoop(), 100);
   },
   async demote({ service, epoch, reason, remainingMs }) {
@@ -43,6 +45,20 @@ await defineDaemon({
     return { healthy: true };
   },
 }).run();
+
+/** Works in every turn of the loop, so that wherever it is frozen, work is what comes next. */
+function workEagerly(lease: Lease, signal: AbortSignal): void {
+  let saidAtMs = 0;
+  const turn = (): void => {
+    if (signal.aborted) return;
+    if (lease.held() && performance.now() - saidAtMs > 20) {
+      saidAtMs = performance.now();
+      say({ did: "work", epoch: lease.epoch, leftMs: lease.remainingMs() });
+    }
+    setImmediate(turn);
+  };
+  turn();
+}
 
 function busyLoop(): void {
   say({ did: "busy" });

@@ -31,7 +31,26 @@ export function status({ engine }: Api, _request: Request, response: Response): 
   sendJson(response, 200, statusOf(engine.state, engine.around));
 }
 
-export function map({ engine }: Api, request: Request, response: Response): void {
+/** An arbiter that has never led since its start has seen no map: that isn't an empty one. */
+function knowsMap({ engine }: Api, response: Response): boolean {
+  if (engine.state.mapVersion > 0) return true;
+  const { name } = engine.state.options;
+  const who = leaderOf(engine.state);
+  const where = engine.state.leadership.record?.url ?? "";
+  const next = who === null ? "Nobody leads yet; ask again." : `Ask ${who}, which leads, at ${where}.`;
+  sendProblem(
+    response,
+    problem(503, "Service Unavailable", `${name} has not seen the cluster map yet. ${next}`, {
+      code: "ERR_ARB_NOT_LEADER",
+    }),
+    { "retry-after": "1" },
+  );
+  return false;
+}
+
+export function map(api: Api, request: Request, response: Response): void {
+  if (!knowsMap(api, response)) return;
+  const { engine } = api;
   const etag = mapTag(engine.state);
   if (noneMatches(request.headers["if-none-match"], etag)) {
     sendJson(response, 200, clusterMap(engine.state), { etag, "cache-control": "no-cache" });
@@ -48,28 +67,18 @@ function noneMatches(header: string | undefined, etag: string): boolean {
   return !tags.has("*") && !tags.has(etag);
 }
 
-export function services({ engine }: Api, _request: Request, response: Response): void {
-  const { state } = engine;
+export function services(api: Api, _request: Request, response: Response): void {
+  if (!knowsMap(api, response)) return;
+  const { state } = api.engine;
   const list = [...state.services.values()].map((view) => serviceAnswer(state, view));
   sendJson(response, 200, { version: state.mapVersion, services: list });
 }
 
-export function service({ engine }: Api, request: Request, response: Response): void {
+export function service(api: Api, request: Request, response: Response): void {
+  if (!knowsMap(api, response)) return;
+  const { engine } = api;
   const name = parameter(request, "service");
   const view = engine.state.services.get(name);
-  if (view === undefined && engine.state.model.services.some((spec) => spec.name === name)) {
-    sendProblem(
-      response,
-      problem(
-        503,
-        "Service Unavailable",
-        `This arbiter does not know yet who holds ${name}. Ask again, or another one.`,
-        { code: "ERR_ARB_NOT_LEADER" },
-      ),
-      { "retry-after": "1" },
-    );
-    return;
-  }
   if (view === undefined) {
     const known = [...engine.state.services.keys()].join(", ") || "none";
     sendProblem(

@@ -74,14 +74,14 @@ export const ROUTES: readonly Route[] = [
     ...read,
     path: "/v1/map",
     summary: "The cluster map",
-    answers: { 200: "The map", 304: "It has not changed" },
+    answers: { 200: "The map", 304: "It has not changed", 503: "It has not seen the map yet" },
     serve: map,
   },
   {
     ...read,
     path: "/v1/services",
     summary: "All services with their holders",
-    answers: { 200: "The services" },
+    answers: { 200: "The services", 503: "It has not seen the map yet" },
     serve: services,
   },
   {
