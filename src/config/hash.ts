@@ -5,8 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import type { ClusterModel } from "../core/model.ts";
-import { isSecretName } from "./keys.ts";
 import { compareText } from "./problem.ts";
+import { isSecretName, withoutCredentials } from "./secrets.ts";
 import type { NodeSettings } from "./settings.ts";
 
 export function hashOf(model: ClusterModel, settings: NodeSettings): string {
@@ -52,11 +52,4 @@ function sortedJson(value: unknown, isLeftOut: (key: string) => boolean): string
     if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).toSorted(([x], [y]) => compareText(x, y)));
   });
-}
-
-/** `postgres://user:password@host/db` without what stands before the `@`. */
-export function withoutCredentials(url: string): string {
-  return url
-    .replace(/^([a-z]+:\/\/)[^@/]*@/iu, "$1")
-    .replaceAll(/([?&](?:password|pass|token|secret)=)[^&]*/giu, "$1…");
 }

@@ -134,11 +134,7 @@ function readLine(source: Source, line: number, text: string, problems: Problems
     return null;
   }
   if (match !== equals) {
-    problems.warning(
-      place,
-      `read as \`${key} = ${rest.trim()}\`; keys and values have \`=\` between them here`,
-      { key },
-    );
+    problems.warning(place, `read as \`${key} = …\`; keys and values have \`=\` between them here`, { key });
   }
   const written = rest.trimEnd();
   return {

@@ -76,13 +76,8 @@ export const FAST_PROFILE: Readonly<Record<string, string>> = {
   kill_grace: "40ms",
 };
 
-/** Custom keys, a launched program's environment, and names of secrets. */
+/** Custom keys, and a launched program's environment. */
 export const CUSTOM_KEY: RegExp = /^_/u;
 export const ENVIRONMENT_KEY: RegExp = /^env_[a-z_][a-z0-9_]*$/iu;
-const SECRET_NAME =
-  /(?:^|_)(?:pass|passwd|password|secret|token|api_?key|private_?key|credentials?)(?:_|$)/iu;
 
-/** `password`, `_db_token`, `env_API_KEY`; not `token_file`, which only says where one lies. */
-export function isSecretName(name: string): boolean {
-  return SECRET_NAME.test(name) && !/_file$/iu.test(name);
-}
+export { isSecretName } from "./secrets.ts";

@@ -7,6 +7,7 @@ import { FOREIGN_GLOBAL_KEYS, FOREIGN_KEYS, FOREIGN_REALM_KEYS } from "./keys-fo
 import { CUSTOM_KEY, ENVIRONMENT_KEY, isFreeText, type KeySpec, keysOf, type Where } from "./keys.ts";
 import { nearest, sectionsOf, typeOfNameKey } from "./known.ts";
 import { keyPlace, type Problems, valuePlace } from "./problem.ts";
+import { isSecretName } from "./secrets.ts";
 import type { Entry, RawObject } from "./raw.ts";
 import { expand, type Scope } from "./variables.ts";
 
@@ -132,7 +133,7 @@ function reportUnknown(
     found: entry.key,
     ...(meaning.expected === null ? {} : { expected: meaning.expected }),
   };
-  const isStrict = object.dialect === "ini" && !object.isAlignak && !entry.source.path.endsWith(".ini");
+  const isStrict = object.dialect === "ini" && !object.isAlignak;
   // A key with no value that nobody knows: most likely the rest of the line is missing.
   if (isStrict || (entry.value === "" && object.dialect === "bare"))
     context.problems.error(keyPlace(entry), meaning.text, detail);
@@ -189,7 +190,9 @@ function put(map: Map<string, Entry>, name: string, entry: Entry, problems: Prob
   else {
     problems.error(
       keyPlace(entry),
-      `${called} is written twice with two values: \`${first.value}\` in ${where}, and \`${entry.value}\` here`,
+      isSecretName(name)
+        ? `${called} is written twice with two values, first in ${where}`
+        : `${called} is written twice with two values: \`${first.value}\` in ${where}, and \`${entry.value}\` here`,
       { key: entry.key, found: entry.value, expected: "one of the two" },
     );
   }

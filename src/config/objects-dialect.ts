@@ -296,7 +296,7 @@ function readEntry(
     } else if (gap === " " && value.includes("\t")) {
       problems.warning(
         valuePlace(entry),
-        `one space behind \`${key}\` and a tab in the value: other tools cut the key at the tab; it is read as key \`${key}\`, value \`${value.replaceAll("\t", " ")}\``,
+        `one space behind \`${key}\` and a tab in the value: other tools take it for a part of the key; here \`${key}\` is the key`,
         { key },
       );
     }

@@ -4,7 +4,7 @@
  */
 import type { ArbiterSpec, ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
 import { comparableJson } from "./hash.ts";
-import { isSecretName } from "./keys.ts";
+import { isSecretName } from "./secrets.ts";
 import { compareText } from "./problem.ts";
 import { formatDuration } from "./values.ts";
 

@@ -8,6 +8,7 @@
  */
 import { styleText } from "node:util";
 import type { Entry, Source } from "./raw.ts";
+import { isSecretName, maskLine } from "./secrets.ts";
 
 export type Severity = "error" | "warning" | "information";
 
@@ -25,7 +26,7 @@ export interface Problem {
   readonly expected: string | null;
   /** One sentence: what is wrong and, where it helps, what to do. */
   readonly text: string;
-  /** The line itself; null where there is none (an unreadable file, for example). */
+  /** The line itself, secrets struck out; null where there is none (an unreadable file, for example). */
   readonly sourceLine: string | null;
 }
 
@@ -111,12 +112,22 @@ export class Problems {
       column: place.column,
       length: Math.max(1, place.length),
       key: detail.key ?? null,
-      found: detail.found ?? null,
+      found: foundIn(detail),
       expected: detail.expected ?? null,
       text,
-      sourceLine: place.source.lines[place.line - 1] ?? null,
+      sourceLine: lineOf(place),
     });
   }
+}
+
+function foundIn({ key, found }: Detail): string | null {
+  if (found === undefined) return null;
+  return key !== undefined && isSecretName(key) ? "(a secret)" : maskLine(found);
+}
+
+function lineOf({ source, line }: Place): string | null {
+  const text = source.lines[line - 1];
+  return text === undefined ? null : maskLine(text);
 }
 
 export function compareText(a: string, b: string): number {

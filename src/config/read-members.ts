@@ -40,7 +40,9 @@ export function readMembers(
     const layerContext = { where, type: object.type, scope: { keys, env }, problems } as const;
     const own = [
       layerOf(object, layerContext),
-      inherited.length === 0 ? EMPTY_LAYER : layerOf({ ...object, entries: inherited }, layerContext),
+      inherited.length === 0
+        ? EMPTY_LAYER // What nobody knows in [DEFAULT] may be for other tools' daemons: it is a warning.
+        : layerOf({ ...object, isAlignak: object.dialect === "ini", entries: inherited }, layerContext),
     ];
     const first = new KeyReader(own, where, problems, placeOf(object));
     const name = first.find("name")?.value ?? object.label;

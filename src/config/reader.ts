@@ -3,9 +3,10 @@
  * Where nobody wrote it, the table's own default is read in the same way: so a default is never
  * something that could not be written.
  */
-import { FAST_PROFILE, isSecretName, type KeySpec, keysOf, type Where } from "./keys.ts";
+import { FAST_PROFILE, type KeySpec, keysOf, type Where } from "./keys.ts";
 import type { Layer } from "./layer.ts";
 import { type Place, type Problems, valuePlace } from "./problem.ts";
+import { isSecretName } from "./secrets.ts";
 import type { Entry } from "./raw.ts";
 import { formatDuration, type Kind, type KindValues, PARSERS, type Parsed } from "./values.ts";
 

@@ -2,11 +2,11 @@
  * What is in force, defaults included, under the names of the configuration's own keys: the JSON of
  * `arbiter config show`. Secrets are never in it.
  */
-import { withoutCredentials } from "./hash.ts";
-import { isSecretName, type KeySpec, keysOf } from "./keys.ts";
+import { type KeySpec, keysOf } from "./keys.ts";
 import type { Loaded } from "./load.ts";
 import type { Member } from "./member.ts";
 import { type Problem, renderProblem } from "./problem.ts";
+import { isSecretName, withoutCredentials } from "./secrets.ts";
 import type { Budget } from "./values.ts";
 import { formatDuration } from "./values.ts";
 

@@ -253,7 +253,7 @@ describe("which arbiter this is", () => {
 
 test("a problem is shown with its line and a caret, tabs kept", async () => {
   const loaded = await loadFiles({ "m.cfg": "scheduler_name\tm\nport\t\t77x\n" });
-  const [first] = loaded.problems.filter((problem) => problem.severity === "error");
+  const first = loaded.problems.find((problem) => problem.severity === "error");
   if (first === undefined) throw new Error("no error was found");
   expect(renderProblem(first)).toBe(
     [
@@ -264,6 +264,20 @@ test("a problem is shown with its line and a caret, tabs kept", async () => {
     ].join("\n"),
   );
   expect(renderProblem(first, { color: true })).toContain("\u{1b}[31m");
+});
+
+test("what is said of a secret never holds it", async () => {
+  const loaded = await loadFiles({
+    "m.cfg":
+      "[scheduler m]\n_password = hunter2\n_password = hunter22\nenv_TOKEN = hunter2 # hunter2\n[store]\ntype = etcd\nurl = mysql://me:hunter2@h/db\n[alerts]\nwebhook = ftp://hunter2\nsmtp = \n_secret: hunter2\npassword hunter2\n",
+    "o.cfg":
+      "define scheduler {\n scheduler_name  o\n _password hunter\t2\n password=hunter2\n}\npassword hunter2\n",
+  });
+  expect(loaded.problems.length).toBeGreaterThan(4);
+  const told = loaded.problems.map((problem) => renderProblem(problem)).join("\n");
+  expect(told).toContain("_password = ********");
+  expect(told).toContain("mysql://**********@h/db");
+  expect(told + JSON.stringify(loaded.problems)).not.toContain("hunter");
 });
 
 test("ten thousand daemons load", async () => {

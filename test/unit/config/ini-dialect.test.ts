@@ -131,8 +131,8 @@ describe("sections", () => {
     );
     expect(said(loaded, "error")).toEqual([]);
     expect(said(loaded, "warning")).toEqual([
-      expect.stringContaining("warning a.cfg:2:1 read as `address = 127.0.0.2`"),
-      expect.stringContaining("warning a.cfg:3:1 read as `spare = 0`"),
+      expect.stringContaining("warning a.cfg:2:1 read as `address = …`"),
+      expect.stringContaining("warning a.cfg:3:1 read as `spare = …`"),
       expect.stringContaining("warning a.cfg:4:13 `;` behind a value"),
     ]);
     expect(loaded.model?.daemons[0]).toMatchObject({
@@ -181,6 +181,18 @@ describe("Alignak 2's form", () => {
       expect.arrayContaining([
         expect.stringContaining("warning a.ini:3:1 nobody knows the key `spar`: did you mean `spare`?"),
       ]),
+    );
+  });
+
+  test("an .ini of sections that name the type is as strict as a .cfg; [DEFAULT] is not", async () => {
+    const strict = await loadFiles({ "a.ini": "[scheduler one]\nspar = 1\n" });
+    expect(said(strict, "error")).toEqual([
+      expect.stringContaining("error a.ini:2:1 nobody knows the key `spar`"),
+    ]);
+    const shared = await loadFiles({ "a.ini": "[DEFAULT]\nspar = 1\n[scheduler one]\naddress=127.0.0.2\n" });
+    expect(said(shared, "error")).toEqual([]);
+    expect(said(shared, "warning")).toContainEqual(
+      expect.stringContaining("warning a.ini:2:1 nobody knows the key `spar`"),
     );
   });
 
