@@ -124,14 +124,17 @@ function restartOnceGone(simulation: Simulation, name: string): void {
   });
 }
 
-/** One link, one host or two halves are cut off, in both directions or in one. */
+/**
+ * One link, one host or two halves are cut off, or a daemon from the arbiters alone (then failsafe
+ * keeps it), in both directions or in one.
+ */
 function partition(simulation: Simulation): void {
   const { world, network } = simulation;
   const { random } = world;
   const hosts: readonly Host[] = [...simulation.daemons, ...simulation.arbiters];
   const isOneWay = random.chance(0.3);
-  const form = random.pick(["link", "host", "halves"]);
-  const alone = random.pick(hosts);
+  const form = random.pick(["link", "host", "halves", "from arbiters", "from arbiters"]);
+  const alone = random.pick(form === "from arbiters" ? simulation.daemons : hosts);
   const side = new Set(
     form === "halves" ? hosts.filter(() => random.chance(0.5)).map(({ name }) => name) : [alone.name],
   );
@@ -139,11 +142,9 @@ function partition(simulation: Simulation): void {
   const cuts: [string, string][] = [];
   for (const from of hosts) {
     for (const to of hosts) {
-      const isCut =
-        form === "link"
-          ? from.name === alone.name && to.name === other.name
-          : side.has(from.name) && !side.has(to.name);
-      if (!isCut) continue;
+      const isCut = side.has(from.name) && !side.has(to.name);
+      if (!isCut || (form === "link" && to !== other)) continue;
+      if (form === "from arbiters" && !simulation.arbiters.some(({ name }) => name === to.name)) continue;
       cuts.push([from.name, to.name]);
       if (!isOneWay) cuts.push([to.name, from.name]);
     }

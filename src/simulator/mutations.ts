@@ -83,18 +83,12 @@ export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
     onArbiterEvent: (event) =>
       event.kind === "reported" ? { ...event, via: "check", sentAtMs: event.nowMs } : event,
   },
-  /** Every assignment claims to rest on proof. */
+  /** Proof about an epoch that was never active counts as proof about the one before it. */
   cleared: {
     ...NO_MUTATION,
-    onDaemonEvent: (_, event) =>
-      onAssignment(event, (assignment) => ({
-        ...assignment,
-        services:
-          assignment.services?.map((item) => ({
-            ...item,
-            cleared: Math.max(item.cleared, item.epoch - 1),
-          })) ?? null,
-      })),
+    afterArbiterStep: (state) => {
+      for (const view of state.services.values()) view.shownActive = true;
+    },
   },
   /** A new leader believes that nothing is outstanding. */
   "new leader's wait": {
@@ -109,9 +103,10 @@ export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
     ...NO_MUTATION,
     afterArbiterStep: (state) => {
       for (const view of state.services.values()) {
-        const list = view.row.candidates.list.map((one) => {
-          const stateId = state.daemons.get(one.name)?.report?.stateId ?? one.stateId;
-          return { ...one, stateId };
+        // The holder ignores it: it comes under a version that it has already.
+        const list = view.spec.candidates.flatMap((name) => {
+          const { spec, report } = state.daemons.get(name) ?? {};
+          return spec === undefined || !report ? [] : [{ name, stateId: report.stateId, url: spec.url }];
         });
         view.row = { ...view.row, pastSets: [], candidates: { ...view.row.candidates, list } };
       }

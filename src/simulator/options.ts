@@ -47,6 +47,8 @@ export interface SimulationOptions {
   readonly failbackDelayMs: number;
   readonly onArbiterLoss: OnArbiterLoss;
   readonly isLaunched: boolean;
+  /** Some daemons are first started this much later, so that the first holder has not heard of them. */
+  readonly lateStartMs: number;
   /** First phase: anything may happen. */
   readonly safetyMs: number;
   readonly network: NetworkOptions;
@@ -107,6 +109,7 @@ export function drawOptions(seed: number, overrides: Overrides = {}): Simulation
     failbackDelayMs: leaseMs * random.between(0, 4),
     onArbiterLoss: random.pick(["failsafe", "failsafe", "failsafe", "demote"]),
     isLaunched: random.chance(0.4),
+    lateStartMs: random.chance(0.5) ? 0 : leaseMs * random.between(1, 50),
     safetyMs: 600 * leaseMs,
     network: drawNetwork(random, leaseMs, checkIntervalMs),
     store: {

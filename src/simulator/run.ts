@@ -33,8 +33,12 @@ export function runSeed(seed: number, overrides: Overrides = {}, mutation: Mutat
   const options = drawOptions(seed, overrides);
   const simulation = new Simulation(seed, options, mutation);
   try {
+    const { world } = simulation;
     for (const host of simulation.arbiters) host.start();
-    for (const host of simulation.daemons) host.start();
+    for (const host of simulation.daemons) {
+      if (world.random.chance(0.6)) host.start();
+      else world.after(options.lateStartMs * world.random.next(), () => host.start());
+    }
     beginFaults(simulation);
     simulation.world.runUntil(options.safetyMs);
     if (simulation.failure === null) {
