@@ -56,8 +56,9 @@ strike() {
 }
 
 while :; do
-  wait=${NAP_S}
+  wait=3600
   if ((group > 1)) && [[ $end != - ]]; then
+    wait=${NAP_S}
     read -r up _ </proc/uptime
     left=$((end - 10#\${up/./} - 1))
     if ((left <= 0)); then strike; echo struck; continue; fi

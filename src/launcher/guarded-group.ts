@@ -136,7 +136,10 @@ export class GuardedGroup {
     shim.once("exit", (code, signal) => this.#ended(code, signal));
     if (shim.pid === undefined) return await failed.promise;
     this.#pgid = shim.pid;
-    const group = { pgid: shim.pid, startTicks: readStat(shim.pid)?.startTicks ?? "" };
+    const stat = readStat(shim.pid);
+    if (stat === null)
+      throw new ArbiterError("ERR_ARB_LAUNCHER", "The process that stands by ended at once.");
+    const group = { pgid: shim.pid, startTicks: stat.startTicks };
     this.#surroundings.record.add(group);
     await this.#guard.watch(group);
   }

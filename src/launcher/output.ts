@@ -5,8 +5,8 @@
  * much the program writes and however slowly it is read: so nothing is read while the last
  * chunk has not been taken, and the program waits in its own write, as with any pipe. And the
  * launcher must never wait in a write itself: its leases would run out because someone paused a
- * pager. Node writes to a pipe on descriptor 1 synchronously; so a pipe is opened a second time,
- * without blocking, and everything else is written beside the loop.
+ * pager. Node queues writes to pipes and sockets; to files and terminals it writes synchronously, so
+ * those get a stream that writes beside the loop.
  *
  * The program writes into a real pipe (made as a named one and unlinked at once), not into the
  * socket that Node gives to its children: programs that open /dev/stdout would fail on that.
@@ -64,21 +64,11 @@ export function openOutlet(descriptor: 1 | 2): Writable {
 
 function makeOutlet(descriptor: 1 | 2): Writable {
   const kind = fstatSync(descriptor);
-  if (kind.isFIFO()) {
-    try {
-      const own = openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_NONBLOCK);
-      return unreferenced(new Socket({ fd: own, readable: false, writable: true }));
-    } catch {
-      return unreferenced(new Socket({ fd: descriptor, readable: false, writable: true }));
-    }
-  }
-  if (kind.isSocket()) return unreferenced(new Socket({ fd: descriptor, readable: false, writable: true }));
-  return createWriteStream("", { fd: descriptor, autoClose: false });
-}
-
-function unreferenced(socket: Socket): Socket {
-  socket.unref();
-  return socket;
+  if (!kind.isFIFO() && !kind.isSocket()) return createWriteStream("", { fd: descriptor, autoClose: false });
+  const stream = descriptor === 1 ? process.stdout : process.stderr;
+  // A command ends when its reader has gone; a launcher goes on.
+  stream.removeAllListeners("error");
+  return stream;
 }
 
 /** A pipe for a program's standard output or error; it outlives the program and serves the next. */

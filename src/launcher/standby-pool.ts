@@ -5,7 +5,7 @@
  * groups as it needs them, and only one of those that come back is kept.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf } from "../protocol/errors.ts";
+import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { GuardedGroup, type GroupCommand, type GroupSurroundings } from "./guarded-group.ts";
 import { openOutputPipes } from "./output.ts";
 
@@ -50,12 +50,16 @@ export class StandbyPool {
 
   /** A standing group: the caller's until it gives it back. */
   async take(): Promise<GuardedGroup> {
-    await this.fill();
-    const group = this.#idle;
-    if (group === null || !group.isStanding) throw new Error("the launcher is ending");
-    this.#idle = null;
-    this.#out.add(group);
-    return group;
+    while (!this.#isClosing) {
+      await this.fill();
+      const group = this.#idle;
+      // Someone else may have been faster.
+      if (group === null || !group.isStanding) continue;
+      this.#idle = null;
+      this.#out.add(group);
+      return group;
+    }
+    throw new ArbiterError("ERR_ARB_LAUNCHER", "The launcher is ending.");
   }
 
   /** An empty group comes back, or one whose shim was never told anything. */

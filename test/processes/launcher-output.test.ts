@@ -1,7 +1,7 @@
 /** A program's output through the launcher: every line with its prefix, nothing lost, nothing held. */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -51,7 +51,14 @@ describe("a launcher in a process of its own", () => {
     const count = Math.floor(TOTAL_BYTES / (line.length + 1));
     const launcher = spawn(
       process.execPath,
-      [SCRIPT, folder, "{}", ...shell(`yes ${line} | head -n ${count}; echo end >&2; exec sleep 60`)],
+      [
+        SCRIPT,
+        folder,
+        "{}",
+        ...shell(
+          `until [ -e ${folder}/go ]; do sleep 0.01; done; yes ${line} | head -n ${count}; echo end >&2; exec sleep 60`,
+        ),
+      ],
       { stdio: ["pipe", "pipe", "pipe"] },
     );
     let lines = 0;
@@ -77,6 +84,9 @@ describe("a launcher in a process of its own", () => {
     await until("ready", () => own.some((one) => one.includes('"ready"')));
     const before = rssOf(launcher.pid);
     launcher.stdin.write("activate 1 60000\n");
+    // What the launcher's process says itself must not stand in the middle of a line.
+    await until("active", () => own.some((one) => one.includes('"active"')));
+    writeFileSync(join(folder, "go"), "");
     const all = (): boolean => {
       peakRss = Math.max(peakRss, rssOf(launcher.pid));
       return lines === count;

@@ -159,6 +159,27 @@ describe("activation", () => {
   });
 });
 
+test("two services at once, each with its own group and lease; then again with what is left standing", async () => {
+  await using shop = await openWorkshop(() => ["sleep", "60"]);
+  const { launcher, sink } = shop;
+  const activate = async (service: string, epoch: number): Promise<void> => {
+    const leaseEndMs = nowMs() + 60_000;
+    launcher.leaseSet(service, epoch, leaseEndMs, leaseEndMs);
+    await launcher.activate({ service, epoch, config: {}, leaseEndMs });
+  };
+  await Promise.all([activate("a", 1), activate("b", 1)]);
+  const [a, b] = [launcher.groupOf("a"), launcher.groupOf("b")];
+  expect(a).not.toBe(b);
+  process.kill(a, "SIGKILL");
+  await until("one has exited", () => sink.count("exited a 1") === 1);
+  expect(runs(b)).toBe(true);
+  await activate("a", 2);
+  expect(runs(launcher.groupOf("a"))).toBe(true);
+  await launcher.demote("b", 1, "test", nowMs() + 5000);
+  expect(runs(b)).toBe(false);
+  expect(runs(launcher.groupOf("a"))).toBe(true);
+});
+
 describe("user", () => {
   const isRoot = process.getuid?.() === 0;
   test.skipIf(!isRoot)(
