@@ -37,11 +37,14 @@ test("several writes in a row are one edit", async () => {
   const watch = await watchConfiguration(folder.path, onQuiet, { quietMs: 600 });
   for (let i = 0; i < 5; i += 1) {
     await writeFile(join(folder.path, "a.cfg"), `${SPARE}# ${i}\n`);
-    await new Promise((done) => setTimeout(done, 20));
+    // The watcher itself reports two changes within 50 ms as one.
+    await new Promise((done) => setTimeout(done, 100));
   }
   await vi.waitFor(() => {
     expect(onQuiet).toHaveBeenCalled();
   }, SOON);
+  // Each write's own call, were there one, would have come by now.
+  await new Promise((done) => setTimeout(done, 700));
   expect(onQuiet).toHaveBeenCalledTimes(1);
   await watch.close();
 });
