@@ -80,8 +80,8 @@ function showEvent(type: string, text: string): void {
   if (!isLong) return;
   // What a move is made for is said when it begins.
   const why = short.slice(colon + 2);
-  const shown = type === "service.handing-over" ? why : why.replace(/ \(.*\)\.$/u, ".");
-  show(styleText("dim", `${" ".repeat(30)}${shown}`));
+  const reason = type === "service.handing-over" ? why : why.replace(/ \(.*\)\.$/u, ".");
+  show(styleText("dim", `${" ".repeat(30)}${reason}`));
 }
 
 const commands = new Map<string, string>();
