@@ -37,6 +37,8 @@ const GOOD_LIFE_MS = 1000;
 const CLOSE_PATIENCE_MS = 1000;
 /** `watching PID` twice over. */
 const LONGEST_ANSWER = 64;
+/** Far more than a busy machine needs for the start of a shell. */
+const ANSWER_PATIENCE_MS = 3000;
 /** It answers each line within a millisecond; so many without an answer mean that it is stopped. */
 const UNANSWERED_LIMIT = 8;
 
@@ -71,7 +73,13 @@ export class Guard {
     const watching = Promise.withResolvers<void>();
     this.#watching = watching;
     this.#send();
-    await watching.promise;
+    // One that is stopped says nothing: another is asked the same.
+    const timer = setInterval(() => this.#process?.kill("SIGKILL"), ANSWER_PATIENCE_MS);
+    try {
+      await watching.promise;
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** What runs is killed at that instant of `nowMs()`, whatever becomes of this process. */
