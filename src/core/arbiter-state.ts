@@ -105,6 +105,8 @@ export interface ServiceView {
   pendingSideCommit: number | null;
   /** What the last rows' evidence was, newest last; at most `HISTORY` of them. */
   history: TransitionRecord[];
+  /** Since when the present epoch is held; null: it isn't yet. */
+  heldSinceMs: number | null;
   /** For the measured gap: when the last holder was last known active, and why it stopped. */
   lostAtMs: number | null;
   lastGapMs: number | null;

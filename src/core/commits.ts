@@ -58,6 +58,7 @@ function rowCommitted(step: Step, view: ServiceView, row: ServiceRow, commitId: 
   view.committedAtMs = step.nowMs;
   view.shownActive = false;
   view.holderState = null;
+  view.heldSinceMs = null;
   view.acknowledgedSet = 0;
   view.proof = null;
   view.activationDeadlineMs = step.nowMs + view.spec.activationTimeoutMs;

@@ -51,6 +51,7 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
     pendingCommit: null,
     pendingSideCommit: null,
     history: [],
+    heldSinceMs: null,
     lostAtMs: null,
     lastGapMs: null,
   };

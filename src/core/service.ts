@@ -30,6 +30,8 @@ const HISTORY = 50;
 /** First back-off after a failed activation, doubling up to the limit. */
 const BACK_OFF_MS = 1000;
 const BACK_OFF_MAX_MS = 60_000;
+/** Held for less than this, a loss counts like a failed activation. */
+const SHORT_HOLD_MS = 1000;
 
 export function evaluate(step: Step, view: ServiceView): void {
   if (!isLeading(step.state)) return;
@@ -195,24 +197,21 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       if (holder !== null) sendNow(step, holder);
       return;
     case "countLoss":
-      if (holder !== null && view.proof?.planned !== true && !alreadyCounted(view, holder))
-        holder.lossesAtMs = [
-          ...holder.lossesAtMs.filter((atMs) => atMs > step.nowMs - view.spec.failureTimeoutMs),
-          step.nowMs,
-        ];
+      if (holder === null || view.proof?.planned === true || alreadyCounted(view, holder)) return;
+      countLoss(step, view, holder);
+      if (isShortHold(step, view)) backOff(step, holder);
+      else if (view.heldSinceMs !== null) holder.backOffMs = 0;
       return;
     case "backOff":
-      if (holder !== null && !isRefusalWithoutFault(view, holder)) {
-        holder.backOffMs = Math.min(Math.max(BACK_OFF_MS, holder.backOffMs * 2), BACK_OFF_MAX_MS);
-        holder.backOffUntilMs = step.nowMs + holder.backOffMs;
-        if (!alreadyCounted(view, holder)) holder.lossesAtMs = [...holder.lossesAtMs, step.nowMs];
-      }
+      if (holder === null || isRefusalWithoutFault(view, holder)) return;
+      backOff(step, holder);
+      if (!alreadyCounted(view, holder)) countLoss(step, view, holder);
       return;
     case "measureGap":
       view.lastGapMs =
         view.lostAtMs === null ? null : Math.max(0, Math.round((step.nowMs - view.lostAtMs) * 10) / 10);
       view.lostAtMs = null;
-      if (holder !== null) holder.backOffMs = 0;
+      view.heldSinceMs = step.nowMs;
       return;
     case "checkNow":
       for (const name of view.spec.candidates) {
@@ -221,6 +220,21 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       }
       return;
   }
+}
+
+function countLoss(step: Step, view: ServiceView, holder: DaemonView): void {
+  const recent = holder.lossesAtMs.filter((atMs) => atMs > step.nowMs - view.spec.failureTimeoutMs);
+  holder.lossesAtMs = [...recent, step.nowMs];
+}
+
+/** A program that crashes right after its start would else bounce between the daemons without end. */
+function isShortHold(step: Step, view: ServiceView): boolean {
+  return view.heldSinceMs !== null && step.nowMs - view.heldSinceMs < SHORT_HOLD_MS;
+}
+
+function backOff(step: Step, holder: DaemonView): void {
+  holder.backOffMs = Math.min(Math.max(BACK_OFF_MS, holder.backOffMs * 2), BACK_OFF_MAX_MS);
+  holder.backOffUntilMs = step.nowMs + holder.backOffMs;
 }
 
 /** One loss of one holding counts once, however many rows it takes to find out. */

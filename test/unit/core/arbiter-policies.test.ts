@@ -94,7 +94,7 @@ describe("placement", () => {
 
   test("the only candidate gets its service back at once", () => {
     const alone = model([daemonSpec("m")], [serviceSpec("svc", { candidates: ["m"] })]);
-    const world = new ClusterRig(alone).start();
+    const world = new ClusterRig(alone).start().advance(2000);
     world.daemon("m", { ...CRASH, service: "svc" });
     world.advance(600);
     expect(world.service().row).toMatchObject({ holder: "m", epoch: 2, cleared: 1 });
@@ -113,6 +113,22 @@ describe("placement", () => {
     stuck.advance(300);
     expect(stuck.service()).toMatchObject({ phase: "held", row: { holder: "m" } });
   });
+});
+
+test("a crash loop backs off: it doesn't bounce between the daemons", () => {
+  const world = new ClusterRig().start();
+  const crash = (): void => {
+    const { holder, epoch } = world.service().row;
+    if (holder !== null && world.service().phase === "held")
+      world.daemon(holder, { kind: "exited", service: "svc", epoch, reason: "exit code 1" });
+  };
+  for (let ms = 0; ms < 60_000; ms += 10) {
+    crash();
+    world.advance(10);
+  }
+  expect(world.service().row.epoch).toBeLessThan(20);
+  world.advance(61_000);
+  expect(world.service().phase).toBe("held");
 });
 
 describe("failback", () => {
