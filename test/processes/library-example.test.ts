@@ -120,8 +120,10 @@ test("the spare goes on with the job, and the master takes it back", async () =>
 
   const done = steps();
   expect(done.map(({ step }) => step)).toEqual(done.map((_, index) => index + 1));
-  const turns = done.filter(({ epoch }, index) => epoch !== done[index - 1]?.epoch);
+  // On a busy machine a holder may be given the service twice in a row: that is one turn.
+  const turns = done.filter(({ name }, index) => name !== done[index - 1]?.name);
   const pids = [first, spare, second, spare].map(({ pid }) => String(pid));
   expect(turns.map(({ name }) => name)).toEqual(pids);
   expect(turns.every(({ epoch }, index) => epoch > (turns[index - 1]?.epoch ?? 0))).toBe(true);
+  expect(done.every(({ epoch }, index) => epoch >= (done[index - 1]?.epoch ?? 0))).toBe(true);
 }, 60_000);

@@ -10,13 +10,13 @@ import { Bench, until } from "./library-processes.ts";
 import { get, put, ScriptedArbiter } from "./scripted-arbiter.ts";
 import type { Candidate } from "../../src/core/messages.ts";
 
-const LEASE_MS = 1600;
+const LEASE_MS = 2000;
 
 test("the holder outlives its arbiter by its fellow's promises, and stops without them", async () => {
   await using bench = new Bench();
   const arbiter = await ScriptedArbiter.start();
-  const master = await bench.start("master");
-  const slave = await bench.start("slave", ["--role", "spare"]);
+  const master = await bench.start("master", bench.patient("master", "master"));
+  const slave = await bench.start("slave", bench.patient("slave", "spare"));
   const candidates: Candidate[] = [];
   for (const { name, url } of [master, slave]) {
     const { stateId } = await arbiter.check(url, name, null);
@@ -47,7 +47,7 @@ test("the holder outlives its arbiter by its fellow's promises, and stops withou
 
   // A reboot forgets promises: for that long it refuses what rests on expiry.
   await slave.ended;
-  const again = await bench.start("slave", ["--role", "spare"]);
+  const again = await bench.start("slave", bench.patient("slave", "spare"));
   const young = (await get(`${again.url}/health`)).body["refusesExpiryForMs"];
   expect(young).toBeGreaterThan(0);
   expect(young).toBeLessThanOrEqual(LEASE_MS);

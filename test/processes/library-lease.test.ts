@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 async function activeDaemon(habit = "", more: Partial<Offer> = {}): Promise<DaemonProcess> {
-  const daemon = await bench.start("master", [], { HABIT: habit });
+  const daemon = await bench.start("master", bench.patient("master", "master"), { HABIT: habit });
   await arbiter.hold(daemon.url, "master", [{ service: "s", epoch: 1, candidates: absent ?? [], ...more }]);
   await until("it is active", async () => (await get(`${daemon.url}/active`)).status === 200);
   return daemon;
@@ -123,7 +123,7 @@ describe("when renewals stop", () => {
   });
 
   test("an activation under way is told by its signal, and never becomes active", async () => {
-    const daemon = await bench.start("master", [], { HABIT: "slow-start" });
+    const daemon = await bench.start("master", bench.patient("master", "master"), { HABIT: "slow-start" });
     await arbiter.check(daemon.url, "master", null);
     await arbiter.check(daemon.url, "master", [{ service: "s", epoch: 1, candidates: absent ?? [] }]);
     await until("it waits", async () => (await get(`${daemon.url}/waiting`)).status === 200);

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -100,6 +100,17 @@ export class Bench {
       );
     });
     return daemon;
+  }
+
+  /**
+   * The arguments of a daemon with a short `kill_grace`, so that `demote` has time in a short lease
+   * also on a machine that is busy with other tests.
+   */
+  patient(name: string, role: "master" | "spare"): string[] {
+    const file = path.join(this.folder, `${name}.cfg`);
+    const lines = [`scheduler_name ${name}`, "address 127.0.0.1", `spare ${role === "spare" ? 1 : 0}`];
+    writeFileSync(file, `${[...lines, "kill_grace 60ms"].join("\n")}\n`);
+    return ["--config", file, "--role", role];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
