@@ -21,9 +21,9 @@ import { counted, standardError } from "./output.ts";
 import type { ArbiterPlaces } from "./places.ts";
 
 /** The folder or file that is meant; that there is none is a clear no. */
-export function locateConfiguration(given: string | undefined): string {
+export function locateConfiguration(given: string | undefined, next: string | null = null): string {
   const located = resolveConfigPath({ flag: given });
-  if (!located.ok) throw new ClearNo(located.error);
+  if (!located.ok) throw new ClearNo(located.error, next);
   return located.path;
 }
 

@@ -7,6 +7,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { COMMANDS } from "./commands.ts";
+import { codeOf } from "../protocol/errors.ts";
 import { ClearNo, SaidNo, WrongUsage } from "./failure.ts";
 import { programVersion } from "./version.ts";
 
@@ -73,7 +74,7 @@ export function conclude(error: unknown): number {
   }
   if (isOperatingError(error)) {
     process.stderr.write(`arbiter: ${error.message}\n`);
-    return 1;
+    return codeOf(error) === "ERR_ARB_USAGE" ? 2 : 1;
   }
   process.stderr.write(
     `arbiter: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
@@ -82,14 +83,9 @@ export function conclude(error: unknown): number {
   return 1;
 }
 
-/** An error of the environment whose message is meant for people. */
+/** An error of the environment: one of the project's own, or of the system (no such file, disk full). */
 function isOperatingError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_ARB_")
-  );
+  return error instanceof Error && (codeOf(error).startsWith("ERR_ARB_") || "syscall" in error);
 }
 
 /** A reader that goes away (`arbiter events | head`) has what it wanted. */

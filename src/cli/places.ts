@@ -39,7 +39,7 @@ export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPla
 /** Loaded only here: reading a configuration costs more than asking an arbiter. */
 async function fromFolder(given: string | undefined): Promise<ArbiterPlaces> {
   const { locateConfiguration, placesIn } = await import("./configuration.ts");
-  return placesIn(locateConfiguration(given));
+  return placesIn(locateConfiguration(given, "Or name an arbiter: --url URL, or $ARBITER_URL."));
 }
 
 function fromEnvironment(name: string): string | null {
