@@ -9,6 +9,7 @@
  */
 import { apply, extendLease, grant, persist } from "./daemon-hold.ts";
 import type { AssignmentProblem } from "./daemon-io.ts";
+import { policyOf } from "./daemon-policy.ts";
 import type { DaemonState, HeldService, Step } from "./daemon-state.ts";
 import { endPromise, livePromise } from "./daemon-promise.ts";
 import { demoteAtOf, leaseEndOf, readNonce, restsOnProof } from "./lease.ts";
@@ -126,6 +127,7 @@ function renew(
     return;
   }
   held.leaseMs = item.leaseMs;
+  held.policy = policyOf(step.state.options, item.config);
   held.clockDrift = clockDrift;
   if (item.candidates.version > held.candidates.version) {
     // A round that didn't ask the newcomers proves nothing about them.
@@ -177,5 +179,6 @@ function refusalOf(step: Step, item: ServiceAssignment, issuedMs: number | null)
   if (nowMs < state.refusesExpiryUntilMs && !restsOnProof(item)) return "young";
   if (issuedMs === null) return "no-lease";
   const endMs = leaseEndOf(issuedMs, item.leaseMs);
-  return nowMs < demoteAtOf(endMs, item.leaseMs, state.options) ? null : "no-lease";
+  const { margins } = policyOf(state.options, item.config);
+  return nowMs < demoteAtOf(endMs, item.leaseMs, margins) ? null : "no-lease";
 }

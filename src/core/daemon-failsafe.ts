@@ -22,8 +22,8 @@ export function endLapsedLeases(step: Step): void {
 export function passTime(step: Step): void {
   for (const held of step.state.held.values()) {
     if (held.fenced) continue;
-    if (step.nowMs >= fenceDueAt(step, held)) apply(step, held, "fenceDue");
-    else if (held.phase !== "draining" && step.nowMs >= demoteAt(step, held)) apply(step, held, "leaseShort");
+    if (step.nowMs >= fenceDueAt(held)) apply(step, held, "fenceDue");
+    else if (held.phase !== "draining" && step.nowMs >= demoteAt(held)) apply(step, held, "leaseShort");
     else keepLease(step, held);
   }
 }
@@ -33,8 +33,8 @@ export function nextInstant(step: Step): number | null {
   let nextMs = Number.POSITIVE_INFINITY;
   for (const held of step.state.held.values()) {
     if (held.fenced) continue;
-    nextMs = Math.min(nextMs, fenceDueAt(step, held));
-    if (held.phase !== "draining") nextMs = Math.min(nextMs, demoteAt(step, held));
+    nextMs = Math.min(nextMs, fenceDueAt(held));
+    if (held.phase !== "draining") nextMs = Math.min(nextMs, demoteAt(held));
     if (!mayKeep(step, held)) continue;
     const failsafeMs = failsafeAtOf(held.leaseEndMs, held.leaseMs);
     nextMs = Math.min(nextMs, held.round?.nextAtMs ?? failsafeMs);
@@ -42,19 +42,19 @@ export function nextInstant(step: Step): number | null {
   return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
 }
 
-function fenceDueAt(step: Step, held: HeldService): number {
-  return Math.min(fenceAt(step, held), held.demoteDeadlineMs);
+function fenceDueAt(held: HeldService): number {
+  return Math.min(fenceAt(held), held.demoteDeadlineMs);
 }
 
-function demoteAt(step: Step, held: HeldService): number {
-  return demoteAtOf(held.leaseEndMs, held.leaseMs, step.state.options);
+function demoteAt(held: HeldService): number {
+  return demoteAtOf(held.leaseEndMs, held.leaseMs, held.policy.margins);
 }
 
 /** An unhealthy holder asks nobody: the others shall be free to take over. */
 function mayKeep(step: Step, held: HeldService): boolean {
-  const { options, health } = step.state;
-  if (!held.wanted || options.onArbiterLoss === "demote") return false;
-  return options.onArbiterLoss === "hold" || health.healthy;
+  const { onArbiterLoss } = held.policy;
+  if (!held.wanted || onArbiterLoss === "demote") return false;
+  return onArbiterLoss === "hold" || step.state.health.healthy;
 }
 
 function keepLease(step: Step, held: HeldService): void {
@@ -63,7 +63,7 @@ function keepLease(step: Step, held: HeldService): void {
     return;
   }
   if (!mayKeep(step, held)) return;
-  if (step.state.options.onArbiterLoss === "hold") {
+  if (held.policy.onArbiterLoss === "hold") {
     extendLease(step, held, step.nowMs + held.leaseMs, false);
     return;
   }

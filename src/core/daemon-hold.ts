@@ -5,6 +5,7 @@
  * a service disappears from the report only when nothing of it runs any more (proof rests on that).
  */
 import type { DaemonMemory } from "./daemon-io.ts";
+import { policyOf } from "./daemon-policy.ts";
 import type { HeldService, Step } from "./daemon-state.ts";
 import { memoryOf } from "./daemon-state.ts";
 import type { HoldAct, HoldEvent, HoldRow } from "./daemon-table.ts";
@@ -35,6 +36,7 @@ export function grant(step: Step, item: ServiceAssignment, leaseEndMs: number, c
     epoch: item.epoch,
     phase: row.to,
     leaseMs: item.leaseMs,
+    policy: policyOf(step.state.options, item.config),
     clockDrift,
     leaseEndMs,
     grantedEndMs: leaseEndMs,
@@ -65,12 +67,12 @@ function carryOut(step: Step, held: HeldService, act: HoldAct, reason: string): 
     case "activate":
       throw new Error("daemon table: only a grant activates");
     case "drain":
-      held.demoteDeadlineMs = step.nowMs + step.state.options.drainTimeoutMs;
+      held.demoteDeadlineMs = step.nowMs + held.policy.drainTimeoutMs;
       step.effects.push({ kind: "demote", service, epoch, reason, deadlineMs: held.demoteDeadlineMs });
       return;
     case "demote":
       held.wanted = false;
-      held.demoteDeadlineMs = fenceAt(step, held);
+      held.demoteDeadlineMs = fenceAt(held);
       step.effects.push({ kind: "demote", service, epoch, reason, deadlineMs: held.demoteDeadlineMs });
       return;
     case "fence":
@@ -84,8 +86,8 @@ function carryOut(step: Step, held: HeldService, act: HoldAct, reason: string): 
 }
 
 /** When what still runs of it is to be killed. */
-export function fenceAt(step: Step, held: HeldService): number {
-  return fenceAtOf(held.leaseEndMs, held.leaseMs, step.state.options);
+export function fenceAt(held: HeldService): number {
+  return fenceAtOf(held.leaseEndMs, held.leaseMs, held.policy.margins);
 }
 
 /** Moves the lease's end forward, never back. One that has run out isn't brought back to life. */
@@ -105,7 +107,7 @@ export function showLease(step: Step, held: HeldService): void {
     service: held.service,
     epoch: held.epoch,
     leaseEndMs: held.leaseEndMs,
-    fenceAtMs: fenceAt(step, held),
+    fenceAtMs: fenceAt(held),
   });
 }
 

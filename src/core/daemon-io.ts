@@ -125,11 +125,11 @@ export interface DaemonOptions {
   readonly type: string;
   readonly role: "master" | "spare";
   readonly launched: boolean;
-  readonly onArbiterLoss: "failsafe" | "demote" | "hold";
-  /** null: a quarter of the lease. */
+  /** null, here and below: as the assignment says, else derived from the lease. */
+  readonly onArbiterLoss: "failsafe" | "demote" | "hold" | null;
   readonly drainMarginMs: number | null;
-  readonly killGraceMs: number;
-  readonly drainTimeoutMs: number;
+  readonly killGraceMs: number | null;
+  readonly drainTimeoutMs: number | null;
   readonly configVersion: string;
   readonly dataVersion: number;
 }

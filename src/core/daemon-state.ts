@@ -6,6 +6,7 @@
  * no epoch that was committed for the old one is taken by it.
  */
 import type { DaemonEffect, DaemonEvent, DaemonMemory, DaemonOptions } from "./daemon-io.ts";
+import type { HoldPolicy } from "./daemon-policy.ts";
 import type { HoldPhase } from "./daemon-table.ts";
 import type {
   ArbiterAddress,
@@ -25,6 +26,7 @@ export interface HeldService {
   readonly epoch: number;
   phase: Exclude<HoldPhase, "idle">;
   leaseMs: number;
+  policy: HoldPolicy;
   clockDrift: number;
   /** A running maximum: nothing that arrives late makes it shorter. */
   leaseEndMs: number;

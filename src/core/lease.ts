@@ -20,6 +20,8 @@ const DRAIN_SHARE = 1 / 4;
 /** No margin may eat what renewals normally leave: more than this share of a lease is clamped. */
 const LONGEST_DRAIN_SHARE = 3 / 8;
 const LONGEST_KILL_SHARE = 1 / 4;
+/** `kill_grace` where nobody wrote one. */
+const KILL_GRACE_MS = 250;
 /** Between half and a quarter of the lease, two rounds of asking fit. */
 const ROUND_SHARE = 1 / 8;
 /** With leases of minutes nobody waits half a minute to ask again. */
@@ -80,18 +82,25 @@ export function readNonce(
 }
 
 export interface Margins {
+  /** null: a quarter of the lease. */
   readonly drainMarginMs: number | null;
-  readonly killGraceMs: number;
+  /** null: `KILL_GRACE_MS`, or half of the drain margin where that is less. */
+  readonly killGraceMs: number | null;
+}
+
+function drainOf(leaseMs: number, margins: Margins): number {
+  return Math.min(margins.drainMarginMs ?? leaseMs * DRAIN_SHARE, leaseMs * LONGEST_DRAIN_SHARE);
 }
 
 /** From then on what still runs is killed: `kill_grace` before the lease's end. */
 export function fenceAtOf(leaseEndMs: number, leaseMs: number, margins: Margins): number {
-  return leaseEndMs - Math.min(margins.killGraceMs, leaseMs * LONGEST_KILL_SHARE);
+  const killMs = margins.killGraceMs ?? Math.min(KILL_GRACE_MS, drainOf(leaseMs, margins) / 2);
+  return leaseEndMs - Math.min(killMs, leaseMs * LONGEST_KILL_SHARE);
 }
 
 /** From then on the service is stopped in good order: `drain_margin` before the lease's end. */
 export function demoteAtOf(leaseEndMs: number, leaseMs: number, margins: Margins): number {
-  const drainMs = Math.min(margins.drainMarginMs ?? leaseMs * DRAIN_SHARE, leaseMs * LONGEST_DRAIN_SHARE);
+  const drainMs = drainOf(leaseMs, margins);
   return Math.min(leaseEndMs - drainMs, fenceAtOf(leaseEndMs, leaseMs, margins));
 }
 

@@ -46,14 +46,11 @@ export interface RuntimeOptions {
   readonly tls?: TlsFiles | null;
   /** Allow an address that isn't loopback without a token. (Default: false.) */
   readonly insecure?: boolean;
-  /** (Default: 250.) */
-  readonly killGraceMs?: number;
-  /** (Default: null, a quarter of the lease.) */
+  /** (Default of this and the next three: as the assignment says, else derived from the lease.) */
+  readonly killGraceMs?: number | null;
   readonly drainMarginMs?: number | null;
-  /** (Default: 10 000.) */
-  readonly drainTimeoutMs?: number;
-  /** (Default: `failsafe`.) */
-  readonly onArbiterLoss?: OnArbiterLoss;
+  readonly drainTimeoutMs?: number | null;
+  readonly onArbiterLoss?: OnArbiterLoss | null;
   /** What its reports say of its configuration. (Default: empty.) */
   readonly configVersion?: string;
   /** (Default: 0, it doesn't say.) */

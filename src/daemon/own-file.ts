@@ -20,6 +20,8 @@ export interface OwnFile {
   readonly launch: LaunchSpec;
   /** Relative paths start here. */
   readonly directory: string;
+  /** Whether its files say something of this key, be it in `[cluster]`. */
+  readonly isWritten: (key: string) => boolean;
   /** `FILE:LINE` of what makes it a master or a spare. */
   readonly rolePlace: string;
   /** Those that somebody wrote; the implied one is a guess about another machine. */
@@ -56,6 +58,7 @@ export async function readOwnFile(
     spec,
     launch: launchOf(loaded, spec),
     directory: loaded.directory,
+    isWritten: (key) => (memberOf(loaded, spec)?.reader.find(key) ?? null) !== null,
     rolePlace: rolePlaceOf(loaded, spec),
     arbiters: model.arbiters.filter(({ origin }) => origin !== null).map(({ url }) => url),
     stateDir: stateDirOf(loaded),
@@ -104,15 +107,19 @@ function which(why: string, { daemons }: ClusterModel): ArbiterError {
   );
 }
 
+function memberOf(loaded: Loaded, spec: DaemonSpec): Loaded["members"][number] | undefined {
+  return loaded.members.find(({ spec: own }) => own === spec);
+}
+
 /** `user` alone makes no launched daemon of it (other tools have that key too), but it counts. */
 function launchOf(loaded: Loaded, spec: DaemonSpec): LaunchSpec {
-  const member = loaded.members.find(({ spec: own }) => own === spec);
+  const member = memberOf(loaded, spec);
   return spec.launch ?? (member === undefined ? defaultLaunch(spec) : buildLaunch(member.reader).spec);
 }
 
 /** The line with `spare`, where one wrote it; else where the daemon begins. */
 function rolePlaceOf(loaded: Loaded, spec: DaemonSpec): string {
-  const member = loaded.members.find(({ spec: own }) => own === spec);
+  const member = memberOf(loaded, spec);
   const entry = member?.reader.find("spare") ?? null;
   const place = entry === null ? spec.origin : { file: entry.source.path, line: entry.line };
   return place === null ? loaded.path : `${place.file}:${place.line}`;

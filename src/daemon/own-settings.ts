@@ -68,7 +68,7 @@ export async function ownSettings(
       stateDir: path.resolve(asked.stateDir ?? file?.stateDir ?? "var"),
       forgetCluster: asked.forgetCluster,
       ...securityOf(asked, file, env),
-      ...(spec === null ? {} : timingOf(spec)),
+      ...(file === null ? {} : timingOf(file.spec, file.isWritten)),
       configVersion: file?.version ?? "",
     },
     spec,
@@ -127,14 +127,21 @@ function securityOf(
   };
 }
 
+/** A file alone knows nothing of the cluster's defaults: only what it says itself counts. */
 function timingOf(
   spec: DaemonSpec,
+  isWritten: (key: string) => boolean,
 ): Pick<
   RuntimeOptions,
   "killGraceMs" | "drainMarginMs" | "drainTimeoutMs" | "onArbiterLoss" | "keepAliveMs"
 > {
-  const { killGraceMs, drainMarginMs, drainTimeoutMs, onArbiterLoss } = spec;
-  return { killGraceMs, drainMarginMs, drainTimeoutMs, onArbiterLoss, keepAliveMs: 4 * spec.checkIntervalMs };
+  return {
+    killGraceMs: isWritten("kill_grace") ? spec.killGraceMs : null,
+    drainMarginMs: isWritten("drain_margin") ? spec.drainMarginMs : null,
+    drainTimeoutMs: isWritten("drain_timeout") ? spec.drainTimeoutMs : null,
+    onArbiterLoss: isWritten("on_arbiter_loss") ? spec.onArbiterLoss : null,
+    keepAliveMs: 4 * spec.checkIntervalMs,
+  };
 }
 
 function usage(text: string): ArbiterError {

@@ -180,10 +180,10 @@ function coreOptions(options: RuntimeOptions, stateId: string, workload: Workloa
     type: options.type,
     role: options.role,
     launched: workload.launched,
-    onArbiterLoss: options.onArbiterLoss ?? "failsafe",
+    onArbiterLoss: options.onArbiterLoss ?? null,
     drainMarginMs: options.drainMarginMs ?? null,
-    killGraceMs: options.killGraceMs ?? 250,
-    drainTimeoutMs: options.drainTimeoutMs ?? 10_000,
+    killGraceMs: options.killGraceMs ?? null,
+    drainTimeoutMs: options.drainTimeoutMs ?? null,
     configVersion: options.configVersion ?? "",
     dataVersion: options.dataVersion ?? 0,
   };
