@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ActLog } from "./acts.ts";
+import { WORKLOAD, workloadEnvironment } from "./workload.ts";
 
 /** How the work is supervised: a program under a launcher, or a daemon built on the library. */
 export type Kind = "program" | "library";
@@ -17,9 +18,12 @@ export type Profile = "default" | "fast";
 
 const ROOT = join(import.meta.dirname, "..");
 const PROGRAM = join(ROOT, "bin", "arbiter.js");
-const SERVICE = "scheduler-master";
-const NAMES = ["scheduler-master", "scheduler-slave"] as const;
+export const MASTER = "scheduler-master";
+/** Called after its master. */
+const SERVICE = MASTER;
+const NAMES = [MASTER, "scheduler-slave"] as const;
 const START_TIMEOUT_MS = 30_000;
+const END_TIMEOUT_MS = 3000;
 /** A loss counts against a daemon for so long; the next round begins after it. */
 const FAILURE_TIMEOUT_MS = 1000;
 
@@ -97,7 +101,7 @@ export class Cluster {
       name,
       this.#kind === "library"
         ? [join(import.meta.dirname, "library-daemon.ts"), ...role, ...asked]
-        : [PROGRAM, "daemon", ...role, ...asked, "--", "perl", join(import.meta.dirname, "workload.pl")],
+        : [PROGRAM, "daemon", ...role, ...asked, "--", "perl", WORKLOAD],
     );
   }
 
@@ -105,7 +109,7 @@ export class Cluster {
     const output = openSync(join(this.#folder, `${name}.log`), "a");
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", output, output],
-      env: { ...process.env, BENCH_LOG: this.log.path },
+      env: workloadEnvironment(this.log.path),
     });
     this.#processes.set(name, child);
   }
@@ -135,13 +139,10 @@ export class Cluster {
     if (!answer.ok) throw new Error(`${verb} was refused: ${await answer.text()}`);
   }
 
-  /** Starts again what has ended, and waits until the next round would find everything in order. */
-  async restore(): Promise<void> {
-    for (const name of NAMES) {
-      const child = this.#processes.get(name);
-      if (child === undefined || (child.exitCode === null && child.signalCode === null)) continue;
-      this.startDaemon(name);
-    }
+  /** Starts again what a round has ended, and waits until everything is in order. */
+  async restore(ended: string | null): Promise<void> {
+    const child = ended === null ? undefined : this.#processes.get(ended);
+    if (ended !== null && child !== undefined && (await hasEnded(child))) this.startDaemon(ended);
     await sleep(FAILURE_TIMEOUT_MS);
     await this.settled();
     await sleep(200);
@@ -203,6 +204,13 @@ function isSettled(status: Status): boolean {
     status.daemons.every(({ state, healthy }) => healthy && (state === "active" || state === "waiting")) &&
     status.daemons.some(({ state }) => state === "waiting")
   );
+}
+
+/** Waits for its end; a frozen one that woke up may also go on, and wait. */
+async function hasEnded(child: ChildProcess): Promise<boolean> {
+  const endMs = performance.now() + END_TIMEOUT_MS;
+  while (child.exitCode === null && child.signalCode === null && performance.now() < endMs) await sleep(20);
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** In good order, or else by force. */

@@ -13,23 +13,28 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Move, moveIn } from "./acts.ts";
-import { Cluster, type Kind, type Profile } from "./cluster.ts";
+import { Cluster, type Kind, MASTER, type Profile } from "./cluster.ts";
 import { figuresOf, milliseconds, rangeText, tableText } from "./figures.ts";
 import { type Floor, measureFloor } from "./floor.ts";
 
 interface Case {
   readonly what: string;
+  /** Every second round leads back to the master, and stands in a row of its own. */
+  readonly whatBack?: string;
   readonly kind: Kind;
   readonly profile: Profile;
   /** What is to be reached, of `sinceCauseMs` for a fault and of `gapMs` for a planned move. */
   readonly target: string;
   readonly isPlanned: boolean;
+  /** The daemon's process ends, or may end, and is started again for the next round. */
+  readonly endsProcess: boolean;
   readonly cause: (cluster: Cluster, worker: { name: string; pid: number }) => Promise<void> | void;
   /** After the move: a frozen process wakes up, and must not act. */
   readonly afterwards?: (cluster: Cluster, worker: { name: string; pid: number }) => Promise<void>;
 }
 
 interface Row {
+  readonly what: string;
   readonly measured: Case;
   readonly moves: readonly Move[];
 }
@@ -49,6 +54,7 @@ const CASES: readonly Case[] = [
     profile: "default",
     target: "median ≤ 12, worst ≤ 50",
     isPlanned: false,
+    endsProcess: false,
     cause: (_cluster, { pid }) => {
       process.kill(pid, "SIGKILL");
     },
@@ -59,6 +65,7 @@ const CASES: readonly Case[] = [
     profile,
     target: profile === "fast" ? "median ≤ 350" : "median ≤ 2100",
     isPlanned: false,
+    endsProcess: true,
     cause: killed,
   })),
   ...(["default", "fast"] as const).map((profile): Case => ({
@@ -67,6 +74,7 @@ const CASES: readonly Case[] = [
     profile,
     target: profile === "fast" ? "median ≤ 350" : "median ≤ 2100",
     isPlanned: false,
+    endsProcess: true,
     cause: killed,
   })),
   ...(["default", "fast"] as const).map((profile): Case => ({
@@ -75,6 +83,7 @@ const CASES: readonly Case[] = [
     profile,
     target: profile === "fast" ? "median ≤ 350" : "median ≤ 2100",
     isPlanned: false,
+    endsProcess: true,
     cause: (cluster, { name }) => {
       process.kill(cluster.pidOf(name), "SIGSTOP");
     },
@@ -89,28 +98,24 @@ const CASES: readonly Case[] = [
     profile: "default",
     target: "its own drain + a few round trips",
     isPlanned: true,
+    endsProcess: true,
     cause: (cluster, { name }) => {
       process.kill(cluster.pidOf(name), "SIGTERM");
     },
   })),
-  ...(["library", "program"] as const).flatMap((kind) => [
-    {
-      what: `planned switchover of a ${kind === "library" ? "library daemon" : "launched program"}`,
+  ...(["library", "program"] as const).map((kind): Case => {
+    const subject = kind === "library" ? "library daemon" : "launched program";
+    return {
+      what: `planned switchover of a ${subject}`,
+      whatBack: `failback of a ${subject}`,
       kind,
       profile: "default",
       target: kind === "library" ? "≤ 10" : "",
       isPlanned: true,
-      cause: async (cluster: Cluster) => await cluster.order("switchover"),
-    } as const,
-    {
-      what: `failback of a ${kind === "library" ? "library daemon" : "launched program"}`,
-      kind,
-      profile: "default",
-      target: kind === "library" ? "≤ 10" : "",
-      isPlanned: true,
-      cause: async (cluster: Cluster) => await cluster.order("failback"),
-    } as const,
-  ]),
+      endsProcess: false,
+      cause: async (cluster, { name }) => await cluster.order(name === MASTER ? "switchover" : "failback"),
+    };
+  }),
 ];
 
 const { values } = parseArgs({
@@ -126,29 +131,25 @@ const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
 
-async function measure(measured: Case): Promise<Row> {
+async function measure(measured: Case): Promise<Row[]> {
   const moves: Move[] = [];
+  const all = measured.whatBack === undefined ? rounds : 2 * rounds;
   const cluster = await Cluster.start(measured.kind, measured.profile);
   try {
-    await cluster.restore();
-    for (let round = 0; round < rounds; round += 1) moves.push(await measureOnce(cluster, measured));
+    await cluster.restore(null);
+    for (let round = 0; round < all; round += 1) moves.push(await measureOnce(cluster, measured));
   } finally {
     await cluster.end();
   }
-  return { measured, moves };
+  if (measured.whatBack === undefined) return [{ what: measured.what, measured, moves }];
+  return [
+    { what: measured.what, measured, moves: moves.filter(({ to }) => to !== MASTER) },
+    { what: measured.whatBack, measured, moves: moves.filter(({ to }) => to === MASTER) },
+  ];
 }
 
 async function measureOnce(cluster: Cluster, measured: Case): Promise<Move> {
-  let worker = await cluster.worker();
-  // A failback needs a service that is away from its master, and a switchover one that isn't.
-  const isAway = worker.name !== "scheduler-master";
-  const wanted = measured.what.startsWith("failback");
-  if (measured.isPlanned && measured.what.includes("of a ") && isAway !== wanted) {
-    await cluster.order(isAway ? "failback" : "switchover");
-    await sleep(AFTERWARDS_MS);
-    await cluster.restore();
-    worker = await cluster.worker();
-  }
+  const worker = await cluster.worker();
   const causeNs = process.hrtime.bigint();
   await measured.cause(cluster, worker);
   const endMs = performance.now() + MOVE_TIMEOUT_MS;
@@ -162,18 +163,18 @@ async function measureOnce(cluster: Cluster, measured: Case): Promise<Move> {
   say(
     `  ${move.from} -> ${move.to}: gap ${milliseconds(move.gapMs)} ms, ${milliseconds(move.sinceCauseMs)} ms`,
   );
-  await cluster.restore();
+  await cluster.restore(measured.endsProcess ? worker.name : null);
   return move;
 }
 
-function cellsOf({ measured, moves }: Row, floorMs: number): string[] {
+function cellsOf({ what, measured, moves }: Row, floorMs: number): string[] {
   const gap = figuresOf(moves.map(({ gapMs }) => gapMs));
   const since = figuresOf(moves.map(({ sinceCauseMs }) => sinceCauseMs));
   const judged = measured.isPlanned ? gap : since;
   const both = Math.max(...moves.map(({ bothActiveMs }) => bothActiveMs));
   const late = moves.reduce((sum, { actsByOldHolder }) => sum + actsByOldHolder, 0);
   return [
-    measured.what,
+    what,
     measured.profile,
     rangeText(since),
     rangeText(gap),
@@ -229,7 +230,7 @@ rmSync(folder, { recursive: true });
 const rows: Row[] = [];
 for (const measured of chosen) {
   say(`${measured.what}, ${measured.profile}`);
-  rows.push(await measure(measured));
+  rows.push(...(await measure(measured)));
 }
 const text = report(rows, floor);
 process.stdout.write(text);

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { WORKLOAD, workloadEnvironment } from "./workload.ts";
 
 export interface Floor {
   readonly exitMs: number[];
@@ -47,8 +48,8 @@ async function measureOnce(
   call: (path: string) => Promise<string>,
   log: string,
 ): Promise<void> {
-  const child = spawn("perl", [join(import.meta.dirname, "workload.pl")], {
-    env: { ...process.env, BENCH_LOG: log, ARBITER_EPOCH: "0", ARBITER_NAME: "floor" },
+  const child = spawn("perl", [WORKLOAD], {
+    env: { ...workloadEnvironment(log), ARBITER_EPOCH: "0", ARBITER_NAME: "floor" },
     stdio: "ignore",
   });
   await sleep(100);
