@@ -27,9 +27,11 @@ const LAUNCH: LaunchSpec = {
 };
 const SHARED = "shared";
 
+function names(stem: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${stem}${at + 1}`);
+}
+
 export function makeCluster(options: SimulationOptions): ClusterModel {
-  const names = (stem: string, count: number): string[] =>
-    Array.from({ length: count }, (_, at) => `${stem}${at + 1}`);
   const masters = names("m", options.masters).map((name) => daemonSpec(options, name, "master"));
   const spares = names("s", options.spares).map((name) => daemonSpec(options, name, "spare"));
   const arbiters = names("a", options.arbiters).map((name, at) => arbiterSpec(name, at));

@@ -9,7 +9,9 @@ import type { Simulation } from "./simulation.ts";
 
 type FaultName = Exclude<keyof FaultOptions, "lastsMs">;
 
-const FAULTS: Readonly<Record<FaultName, (simulation: Simulation) => void>> = {
+type Inject = (simulation: Simulation) => void;
+
+const FAULTS: Readonly<Record<FaultName, Inject>> = {
   crashMeanMs(simulation) {
     const host = simulation.world.random.pick(simulation.daemons);
     if (!host.isRunning) return;
@@ -96,13 +98,14 @@ const FAULTS: Readonly<Record<FaultName, (simulation: Simulation) => void>> = {
 };
 
 export function beginFaults(simulation: Simulation): void {
+  const means: Readonly<Record<string, number>> = { ...simulation.options.faults };
   for (const [name, inject] of Object.entries(FAULTS)) {
-    const meanMs = simulation.options.faults[name as FaultName];
+    const meanMs = means[name] ?? 0;
     if (meanMs > 0) repeat(simulation, meanMs, inject);
   }
 }
 
-function repeat(simulation: Simulation, meanMs: number, inject: (simulation: Simulation) => void): void {
+function repeat(simulation: Simulation, meanMs: number, inject: Inject): void {
   const { world, options } = simulation;
   world.after(world.random.wait(meanMs), () => {
     if (world.nowMs >= options.safetyMs) return;

@@ -1,11 +1,11 @@
 /**
  * `npm run sim -- --hours H --seed N --seeds K`: runs seeds from N on, until K of them or H virtual
- * hours are through, whichever comes first. Prints what it found and how fast it was; exit code 1 if
+ * hours are through, whichever comes first. `--mutation NAME` leaves a rule out, `--keep-going` doesn't
+ * stop at the first finding. Prints what it found and how fast it was; exit code 1 if
  * an invariant was broken, with everything that is needed to replay it.
  */
 import { parseArgs } from "node:util";
-import { MUTATIONS, NO_MUTATION } from "./mutations.ts";
-import type { MutationName } from "./mutations.ts";
+import { MUTATION_NAMES, MUTATIONS, NO_MUTATION } from "./mutations.ts";
 import { describe, runSeed } from "./run.ts";
 
 const HOUR_MS = 3_600_000;
@@ -27,11 +27,12 @@ function main(): number {
     console.error("--hours, --seed and --seeds take numbers.");
     return 2;
   }
-  const mutation = values.mutation === undefined ? NO_MUTATION : MUTATIONS[values.mutation as MutationName];
-  if (mutation === undefined) {
-    console.error(`--mutation takes one of: ${Object.keys(MUTATIONS).join(", ")}.`);
+  const name = MUTATION_NAMES.find((one) => one === values.mutation);
+  if (name === undefined && values.mutation !== undefined) {
+    console.error(`--mutation takes one of: ${MUTATION_NAMES.join(", ")}.`);
     return 2;
   }
+  const mutation = name === undefined ? NO_MUTATION : MUTATIONS[name];
   const beganAt = process.hrtime.bigint();
   let virtualMs = 0;
   let found = 0;

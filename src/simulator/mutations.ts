@@ -114,6 +114,18 @@ export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
   },
 };
 
+export const MUTATION_NAMES: readonly MutationName[] = [
+  "promise",
+  "reboot rule",
+  "nonce",
+  "bound",
+  "seen",
+  "sent after the commit",
+  "cleared",
+  "new leader's wait",
+  "candidates",
+];
+
 function onAssignment(event: DaemonEvent, change: (assignment: Assignment) => Assignment): DaemonEvent {
   return event.kind === "assigned" ? { ...event, assignment: change(event.assignment) } : event;
 }

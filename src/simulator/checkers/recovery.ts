@@ -75,6 +75,9 @@ function resumeByOperator(simulation: Simulation): void {
 
 /** Where only candidates are left that the holder never heard of, nobody but an operator can decide. */
 function forceByOperator(simulation: Simulation, service: string): void {
+  const phase = simulation.leader?.state?.services.get(service)?.phase;
+  // Only where the arbiter itself has come to the end of what it may decide.
+  if (phase !== "fencing" && phase !== "vacant") return;
   simulation.world.note("operator forces", service);
   simulation.leader?.command(
     { verb: "failover", service, to: null, force: true, evenIfAlive: false },

@@ -1,0 +1,65 @@
+/**
+ * What the simulator once found, each played again by hand. Seeds change their meaning whenever
+ * the simulator learns something new; these scenes don't.
+ */
+import { describe, expect, test } from "vitest";
+import { Stage } from "./stage.ts";
+
+describe("what the simulator once found", () => {
+  // Seen: a waiting daemon restarted while a check of it was on its way. Its old boot's last report
+  // overtook the new boot's answer, so the answer proved nothing (right), but the arbiter also went
+  // on waiting for that check (wrong), and never checked the daemon again.
+  test.each([1, 2, 3, 4, 5])(
+    "a restart between a check and its answer doesn't end the checks (seed %i)",
+    (seed) => {
+      const stage = new Stage(seed).pass(10_000);
+      const spare = stage.simulation.daemon("s1");
+      const { leader } = stage.simulation;
+      const view = leader?.state?.daemons.get("s1");
+      while (leader?.state?.daemons.get("s1")?.inFlightSinceMs === null) stage.pass(0.1);
+      spare.stop();
+      expect(spare.isRunning).toBe(false);
+      spare.start();
+      const bootId = spare.state?.options.bootId;
+      stage.pass(2000);
+      expect(view?.report?.bootId).toBe(bootId);
+      expect(view?.report?.state).toBe("waiting");
+      // And it may still take over.
+      stage.simulation.daemon("m1").exitWork();
+      expect(stage.until("s1", 1000)).toBeLessThan(200);
+    },
+  );
+
+  // Seen: the holder's machine was replaced, under the same name, with an empty state folder. The new
+  // one answered every check, so no check failed; it wasn't the holder, so no report was good. The
+  // service stayed suspect for ever, and an operator's order to fail over was refused, as "it answers".
+  test.each([1, 2, 3])("a holder replaced by another state is given up (seed %i)", (seed) => {
+    const stage = new Stage(seed, { spares: 2 }).pass(10_000);
+    const master = stage.simulation.daemon("m1");
+    master.wipe();
+    master.start();
+    stage.pass(5000);
+    expect(stage.active()).toMatch(/^s[12]$/);
+  });
+
+  test.each([1, 2, 3])(
+    "an operator may declare a replaced holder dead, if nobody else is left (seed %i)",
+    (seed) => {
+      const stage = new Stage(seed).pass(10_000);
+      stage.simulation.daemon("s1").powerOff();
+      const master = stage.simulation.daemon("m1");
+      master.wipe();
+      master.start();
+      stage.pass(20_000);
+      // The new one was never heard of by the old holder: nobody but an operator can decide.
+      expect(stage.active()).toBeNull();
+      const order = { verb: "failover", service: "m1", to: null, force: true, evenIfAlive: false } as const;
+      let status = 0;
+      stage.simulation.leader?.command(order, (answer) => {
+        status = answer.status;
+      });
+      expect(stage.until("m1", 1000)).toBeLessThan(200);
+      expect(status).toBe(202);
+    },
+  );
+});
