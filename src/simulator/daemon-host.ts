@@ -89,7 +89,7 @@ export class DaemonHost implements Host {
     const state = createDaemon(this.#daemonOptions(bootId), memory, process.nowMs());
     this.process = process;
     this.state = state;
-    const env = { tagOf: (text: string): string => tagOf(bootId, text) };
+    const env = { tagOf: taggerOf(bootId) };
     this.#queue = new StepQueue<DaemonEvent, DaemonEffect>({
       step: (event) => this.#step(state, event, env),
       perform: (effect) => {
@@ -358,9 +358,13 @@ export class DaemonHost implements Host {
 }
 
 /** Not secret, only different for each boot: nobody in here guesses. */
-function tagOf(bootId: string, text: string): string {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < bootId.length; at++) hash = Math.imul(hash ^ bootId.charCodeAt(at), 0x01000193);
+function taggerOf(bootId: string): (text: string) => string {
+  const start = hashOf(0x811c9dc5, bootId);
+  return (text) => String(hashOf(start, text) >>> 0);
+}
+
+function hashOf(start: number, text: string): number {
+  let hash = start;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  return (hash >>> 0).toString(36);
+  return hash;
 }

@@ -45,8 +45,7 @@ export class Process {
   isPaused = false;
   pausedAtMs = 0;
   #late: (() => void)[] = [];
-  readonly #timers = new Map<string, number>();
-  #timerCount = 0;
+  readonly #timers = new Map<string, Timer>();
   readonly #latenessMs: number;
 
   constructor(world: World, clock: Clock, latenessMs: number) {
@@ -74,22 +73,18 @@ export class Process {
 
   /** Replaces the timer of this key; null cancels it. `atMs` is of the process's own clock. */
   timer(key: string, atMs: number | null, fire: () => void): void {
-    this.#timerCount += 1;
-    const count = this.#timerCount;
+    let timer = this.#timers.get(key);
+    if (timer === undefined) {
+      timer = new Timer(this);
+      this.#timers.set(key, timer);
+    }
     if (atMs === null) {
-      this.#timers.delete(key);
+      timer.cancel();
       return;
     }
-    this.#timers.set(key, count);
-    const lateMs = LEAST_LATE_MS + this.#latenessMs * this.world.random.next();
-    this.world.at(Math.max(this.world.nowMs, this.clock.toWorld(atMs)) + lateMs, () => {
-      if (this.#timers.get(key) !== count) return;
-      this.run(() => {
-        if (this.#timers.get(key) !== count) return;
-        this.#timers.delete(key);
-        fire();
-      });
-    });
+    const { world, clock } = this;
+    const lateMs = LEAST_LATE_MS + this.#latenessMs * world.random.next();
+    timer.set(Math.max(world.nowMs, clock.toWorld(atMs)) + lateMs, fire);
   }
 
   pause(): void {
@@ -113,6 +108,55 @@ export class Process {
     this.isAlive = false;
     this.isPaused = false;
     this.#late = [];
+    for (const timer of this.#timers.values()) timer.cancel();
     this.#timers.clear();
   }
+}
+
+/**
+ * A timer that is mostly put off before it fires: each renewal does. So it has one place on the
+ * agenda, and moves on from there when its time comes too early.
+ */
+class Timer {
+  readonly #process: Process;
+  #dueMs = Number.POSITIVE_INFINITY;
+  #plannedMs = Number.POSITIVE_INFINITY;
+  #fire: () => void = () => {};
+  #count = 0;
+
+  constructor(process: Process) {
+    this.#process = process;
+  }
+
+  set(dueMs: number, fire: () => void): void {
+    this.#count += 1;
+    this.#dueMs = dueMs;
+    this.#fire = fire;
+    if (dueMs < this.#plannedMs) this.#plan();
+  }
+
+  cancel(): void {
+    this.#count += 1;
+    this.#dueMs = Number.POSITIVE_INFINITY;
+  }
+
+  #plan(): void {
+    this.#plannedMs = this.#dueMs;
+    this.#process.world.at(this.#dueMs, this.#look);
+  }
+
+  readonly #look = (): void => {
+    const { nowMs } = this.#process.world;
+    if (this.#plannedMs <= nowMs) this.#plannedMs = Number.POSITIVE_INFINITY;
+    if (this.#dueMs > nowMs) {
+      if (this.#dueMs < this.#plannedMs) this.#plan();
+      return;
+    }
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    const count = this.#count;
+    // A paused process takes it later, unless it was set anew by something before it.
+    this.#process.run(() => {
+      if (this.#count === count) this.#fire();
+    });
+  };
 }
