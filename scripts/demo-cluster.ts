@@ -43,6 +43,8 @@ export class DemoCluster {
   /** What went wrong usually stands in the last lines of standard error. */
   readonly #errors = new Map<string, string>();
   #isEnding = false;
+  /** The folder is this one's, and with it what runs there. */
+  #isOwner = false;
 
   constructor(folder: string, listener: Listener) {
     this.folder = folder;
@@ -71,6 +73,7 @@ export class DemoCluster {
         );
       rmSync(this.folder, { recursive: true });
     }
+    this.#isOwner = true;
     mkdirSync(this.config, { recursive: true });
     const ports = await portsFor(useFreePorts);
     for (const [file, text] of Object.entries(FILES)) {
@@ -131,6 +134,7 @@ export class DemoCluster {
 
   /** Also those that a person has started again by hand in this folder. */
   async end(): Promise<void> {
+    if (!this.#isOwner) return;
     this.#isEnding = true;
     const strangers = runningDaemons(this.#state).filter(({ pid }) =>
       [...this.#processes.values()].every((child) => child.pid !== pid),

@@ -3,9 +3,17 @@
  * that the demonstration runs, its dozen lines are a daemon, its commands exist and CI calls them.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { FILES } from "../../scripts/demo-cluster.ts";
@@ -73,4 +81,23 @@ test("the README's commands exist, and CI runs the one that tests", () => {
   for (const name of asked) expect(manifest).toContain(`\n    "${name}": "`);
   expect(README).toContain("npm ci && npm run check");
   expect(readFileSync(join(ROOT, ".ci", "run"), "utf8")).toMatch(/^npm ci && npm run check$/mu);
+});
+
+test("every link between the documents leads somewhere", () => {
+  const files = [
+    ...["README.md", "CHANGELOG.md"].map((file) => join(ROOT, file)),
+    ...["docs", "examples"].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".md"))
+        .map((file) => join(ROOT, folder, file)),
+    ),
+  ];
+  const dead = files.flatMap((file) =>
+    [...readFileSync(file, "utf8").matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/gu)]
+      .map(([, target = ""]) => target)
+      .filter((target) => !existsSync(join(dirname(file), target)))
+      .map((target) => `${relative(ROOT, file)}: ${target}`),
+  );
+  expect(files.length).toBeGreaterThan(10);
+  expect(dead).toEqual([]);
 });
