@@ -53,7 +53,7 @@ export class ArbiterHost implements Host {
   }
 
   start(): void {
-    const { world, model, options, mutation } = this.#simulation;
+    const { world, model, configuration, options, mutation } = this.#simulation;
     if (this.process !== null) return;
     const process = new Process(world, this.#clock, options.workload.latenessMs);
     const instance = this.#simulation.freshId("instance");
@@ -64,7 +64,7 @@ export class ArbiterHost implements Host {
       stateId: this.#stateId,
       freshClusterId: this.#simulation.freshId("cluster"),
       model,
-      configuration: { version: 1, hash: "files", atWallMs: 0, by: "simulator", files: {} },
+      configuration,
       primary: null,
     });
     this.process = process;
@@ -108,6 +108,14 @@ export class ArbiterHost implements Host {
     world.after(0, () => {
       process.resume();
       if (!isFirst) stalled();
+    });
+  }
+
+  /** The files were edited. */
+  configure(): void {
+    this.process?.run(() => {
+      const { model, configuration } = this.#simulation;
+      this.#push({ kind: "configured", model, configuration, plan: [] });
     });
   }
 

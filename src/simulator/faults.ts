@@ -3,6 +3,7 @@
  * after a while; `healEverything` ends all of them at once for the second phase.
  */
 import type { OperatorCommand } from "../core/arbiter-io.ts";
+import { drawEdit } from "./edits.ts";
 import type { Host } from "./network.ts";
 import type { FaultOptions } from "./options.ts";
 import type { Simulation } from "./simulation.ts";
@@ -94,6 +95,9 @@ const FAULTS: Readonly<Record<FaultName, Inject>> = {
   commandMeanMs(simulation) {
     const { leader } = simulation;
     if (leader !== null) leader.command(drawCommand(simulation), () => {});
+  },
+  editMeanMs(simulation) {
+    simulation.configure(drawEdit(simulation.whole, simulation.world.random));
   },
 };
 
@@ -205,4 +209,5 @@ export function healEverything(simulation: Simulation): void {
     host.resume();
     host.start();
   }
+  if (simulation.model !== simulation.whole) simulation.configure(simulation.whole);
 }

@@ -8,7 +8,7 @@ import type { ArbiterEvent } from "../core/arbiter-io.ts";
 import type { ArbiterState } from "../core/arbiter-state.ts";
 import type { DaemonState } from "../core/daemon.ts";
 import type { DaemonEnvironment, DaemonEvent, DaemonMemory } from "../core/daemon-io.ts";
-import { issueNonce } from "../core/lease.ts";
+import { boundOf, issueNonce } from "../core/lease.ts";
 import type { Assignment } from "../core/messages.ts";
 
 export interface Mutation {
@@ -34,7 +34,9 @@ export type MutationName =
   | "sent after the commit"
   | "cleared"
   | "new leader's wait"
-  | "candidates";
+  | "leaseMax"
+  | "candidates"
+  | "every set since";
 
 export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
   /** A candidate promises, and forgets it at once. */
@@ -98,6 +100,16 @@ export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
       for (const view of state.services.values()) view.boundMs = 0;
     },
   },
+  /** A new leader waits for as long as its own files say, not for the longest lease granted. */
+  leaseMax: {
+    ...NO_MUTATION,
+    afterArbiterStep: (state, event) => {
+      if (event.kind !== "loaded") return;
+      for (const view of state.services.values()) {
+        view.boundMs = boundOf(event.nowMs, view.spec.leaseMs, state.model.clockDrift);
+      }
+    },
+  },
   /** On expiry anybody is eligible, also whom the holder never heard of. */
   candidates: {
     ...NO_MUTATION,
@@ -112,6 +124,13 @@ export const MUTATIONS: Readonly<Record<MutationName, Mutation>> = {
       }
     },
   },
+  /** On expiry the newest set alone counts, whether or not the holder has taken it. */
+  "every set since": {
+    ...NO_MUTATION,
+    afterArbiterStep: (state) => {
+      for (const view of state.services.values()) view.row = { ...view.row, pastSets: [] };
+    },
+  },
 };
 
 export const MUTATION_NAMES: readonly MutationName[] = [
@@ -123,7 +142,9 @@ export const MUTATION_NAMES: readonly MutationName[] = [
   "sent after the commit",
   "cleared",
   "new leader's wait",
+  "leaseMax",
   "candidates",
+  "every set since",
 ];
 
 function onAssignment(event: DaemonEvent, change: (assignment: Assignment) => Assignment): DaemonEvent {

@@ -22,6 +22,7 @@ export interface FaultOptions {
   readonly arbiterPauseMeanMs: number;
   readonly storeDownMeanMs: number;
   readonly commandMeanMs: number;
+  readonly editMeanMs: number;
   /** How long a fault lasts, on average. */
   readonly lastsMs: number;
 }
@@ -78,6 +79,7 @@ export const NO_FAULTS: FaultOptions = {
   arbiterPauseMeanMs: 0,
   storeDownMeanMs: 0,
   commandMeanMs: 0,
+  editMeanMs: 0,
   lastsMs: 0,
 };
 
@@ -172,6 +174,7 @@ function drawFaults(random: Random, leaseMs: number): FaultOptions {
     arbiterPauseMeanMs: mean(10),
     storeDownMeanMs: mean(20),
     commandMeanMs: mean(10),
+    editMeanMs: mean(15),
     lastsMs: leaseMs * random.magnitude(0.3, 10),
   };
 }

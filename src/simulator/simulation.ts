@@ -2,6 +2,7 @@
  * One run's world: its machines, its network, its store, its checkers, and the wires between them.
  */
 import type { Candidate, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
+import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { ClusterModel } from "../core/model.ts";
 import { ArbiterHost } from "./arbiter-host.ts";
 import { OneHolder } from "./checkers/one-holder.ts";
@@ -17,7 +18,10 @@ export class Simulation {
   readonly options: SimulationOptions;
   readonly mutation: Mutation;
   readonly world: World;
-  readonly model: ClusterModel;
+  /** Every daemon there is; `model` is what the files say of them now. */
+  readonly whole: ClusterModel;
+  model: ClusterModel;
+  configuration: ConfigurationVersion;
   readonly network: Network;
   readonly store: SimulatedStore;
   readonly oneHolder: OneHolder = new OneHolder();
@@ -31,12 +35,15 @@ export class Simulation {
   /** A state folder was lost: then an operator may have to decide. */
   wasWiped = false;
   #ids = 0;
+  #edits = 0;
 
   constructor(seed: number, options: SimulationOptions, mutation: Mutation) {
     this.options = options;
     this.mutation = mutation;
     this.world = new World(seed);
-    this.model = makeCluster(options);
+    this.whole = makeCluster(options);
+    this.model = this.whole;
+    this.configuration = this.#nextConfiguration();
     this.network = new Network(this.world, options.network);
     this.store = new SimulatedStore(this.world, options.store);
     this.daemons = this.model.daemons.map((spec) => new DaemonHost(this, spec));
@@ -46,6 +53,20 @@ export class Simulation {
   freshId(stem: string): string {
     this.#ids += 1;
     return `${stem}${this.#ids}`;
+  }
+
+  /** The files are edited, on every arbiter's machine at once. */
+  configure(model: ClusterModel): void {
+    this.model = model;
+    this.configuration = this.#nextConfiguration();
+    const names = model.daemons.map(({ name }) => name).join(",");
+    this.world.note("edit", names, "lease", model.services[0]?.leaseMs ?? 0);
+    for (const arbiter of this.arbiters) arbiter.configure();
+  }
+
+  #nextConfiguration(): ConfigurationVersion {
+    this.#edits += 1;
+    return { version: 1, hash: `files${this.#edits}`, atWallMs: 0, by: "simulator", files: {} };
   }
 
   fail(error: unknown): void {

@@ -81,6 +81,14 @@ export const AIMS: Readonly<Record<MutationName, Overrides>> = {
     { arbiters: 2, arbiterLeaseMs: 500, onArbiterLoss: "demote" },
     { partitionMeanMs: 4 * LEASE_MS, arbiterCrashMeanMs: 4 * LEASE_MS },
   ),
+  leaseMax: aim(
+    { arbiters: 2, arbiterLeaseMs: 300, leaseMs: 10_000, onArbiterLoss: "demote", safetyMs: 1_200_000 },
+    { partitionMeanMs: 15_000, lastsMs: 15_000, arbiterCrashMeanMs: 5000, editMeanMs: 8000 },
+  ),
+  "every set since": aim(
+    { masters: 1, spares: 3 },
+    { partitionMeanMs: 3 * LEASE_MS, lastsMs: 6 * LEASE_MS, editMeanMs: 3 * LEASE_MS },
+  ),
   candidates: aim(
     { masters: 1, spares: 2, lateStartMs: 20 * LEASE_MS },
     { partitionMeanMs: 4 * LEASE_MS, lastsMs: 8 * LEASE_MS, crashMeanMs: 10 * LEASE_MS },

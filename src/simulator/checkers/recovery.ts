@@ -27,15 +27,15 @@ export function recoveryBoundMs({ options }: Simulation): number {
 
 /** Runs the second phase to its end. */
 export function watchRecovery(simulation: Simulation): void {
-  const { world, model, oneHolder } = simulation;
+  const { world, whole, oneHolder } = simulation;
   const boundMs = recoveryBoundMs(simulation);
   const beganAtMs = world.nowMs;
-  const vacantSince = new Map(model.services.map(({ name }) => [name, beganAtMs]));
+  const vacantSince = new Map(whole.services.map(({ name }) => [name, beganAtMs]));
   let operatorAtMs = 0;
   while (!world.isOver && world.nowMs < beganAtMs + 2 * boundMs) {
     world.runUntil(world.nowMs + LOOK_EVERY_MS);
     resumeByOperator(simulation);
-    for (const { name } of model.services) {
+    for (const { name } of whole.services) {
       const since = vacantSince.get(name) ?? beganAtMs;
       if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);
       else if (simulation.wasWiped && world.nowMs > since + boundMs / 2 && world.nowMs >= operatorAtMs) {
@@ -48,7 +48,7 @@ export function watchRecovery(simulation: Simulation): void {
     const isSettled = [...vacantSince.values()].every((since) => since === world.nowMs);
     if (isSettled && world.nowMs > beganAtMs + boundMs / 4) break;
   }
-  for (const { name } of model.services) oneHolder.check(name, world.nowMs);
+  for (const { name } of whole.services) oneHolder.check(name, world.nowMs);
 }
 
 /** Held in the sense of the arbiter and of the daemon: one that reports it active, and does it. */

@@ -1,0 +1,41 @@
+/**
+ * Edits of the configuration while everything runs: daemons leave it and come back, with them whole
+ * services, and leases get longer or shorter. Every arbiter reads the same files.
+ */
+import type { ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
+import type { Random } from "./random.ts";
+
+/** A model that an operator might have made of the whole one. */
+export function drawEdit(whole: ClusterModel, random: Random): ClusterModel {
+  const factor = random.pick([0.5, 1, 1, 2]);
+  const [first] = whole.daemons;
+  const daemons = whole.daemons
+    .filter((daemon) => daemon === first || random.chance(0.75))
+    .map((daemon) => rescaled(daemon, factor));
+  const left = new Set(daemons.map(({ name }) => name));
+  const services = whole.services
+    .map((service) => rescaledService(service, factor, left))
+    .filter(({ masters }) => masters.length > 0);
+  return { ...whole, daemons, services };
+}
+
+/** A longer lease leaves the checks as they are; a shorter one needs quicker ones. */
+function rescaled(daemon: DaemonSpec, factor: number): DaemonSpec {
+  const quicker = Math.min(1, factor);
+  return {
+    ...daemon,
+    leaseMs: daemon.leaseMs * factor,
+    checkIntervalMs: daemon.checkIntervalMs * quicker,
+    timeoutMs: daemon.timeoutMs * quicker,
+  };
+}
+
+function rescaledService(service: ServiceSpec, factor: number, left: ReadonlySet<string>): ServiceSpec {
+  return {
+    ...service,
+    masters: service.masters.filter((name) => left.has(name)),
+    candidates: service.candidates.filter((name) => left.has(name)),
+    leaseMs: service.leaseMs * factor,
+    checkIntervalMs: service.checkIntervalMs * Math.min(1, factor),
+  };
+}
