@@ -27,7 +27,10 @@ export type CheckerEvent = WithoutMoment<
   Extract<ArbiterEvent, { kind: "reported" | "checkFailed" | "connectionClosed" | "stalled" }>
 >;
 
-/** Contents of PEM files; null: what Node has by default, or none. */
+/**
+ * Contents of PEM files, as they are at the moment of asking; null: what Node has by default, or
+ * none. Once they are others, each new connection is made with those.
+ */
 export interface CheckerTls {
   readonly ca: string | null;
   readonly cert: string | null;
@@ -49,10 +52,7 @@ export class Checker {
   readonly #links = new Map<string, CheckLink>();
   readonly #checks = new Map<string, Check>();
   readonly #wheel: TimerWheel;
-  readonly #connectors: {
-    readonly named: buildConnector.connector;
-    readonly unnamed: buildConnector.connector;
-  };
+  #connectors: Connectors;
   #nextKey = 1;
   #token: string | null = null;
   #headers: readonly string[] = headersWith(null);
@@ -140,7 +140,9 @@ export class Checker {
   }
 
   #connectorFor(daemon: string): buildConnector.connector {
-    const named = this.#options.tls?.checksName(daemon) ?? true;
+    const { tls } = this.#options;
+    if (tls !== null && !this.#connectors.areOf(tls)) this.#connectors = connectors(tls);
+    const named = tls?.checksName(daemon) ?? true;
     return named ? this.#connectors.named : this.#connectors.unnamed;
   }
 
@@ -213,20 +215,26 @@ function headersWith(token: string | null): readonly string[] {
 }
 
 /** Two for all daemons: one that checks the certificate's name, one that checks the rest alone. */
-function connectors(tls: CheckerTls | null): {
+interface Connectors {
   readonly named: buildConnector.connector;
   readonly unnamed: buildConnector.connector;
-} {
+  /** Whether they were made with what is in force now. */
+  areOf(tls: CheckerTls): boolean;
+}
+
+function connectors(tls: CheckerTls | null): Connectors {
+  const { ca = null, cert = null, key = null } = tls ?? {};
   const secureContext = createSecureContext({
-    ...(tls?.ca === null || tls === null ? {} : { ca: tls.ca }),
-    ...(tls?.cert === null || tls === null ? {} : { cert: tls.cert }),
-    ...(tls?.key === null || tls === null ? {} : { key: tls.key }),
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
   });
   // The deadline of the check covers connecting, too.
   const common = { secureContext, allowH2: false, timeout: 0, noDelay: true } as const;
   return {
     named: buildConnector(common),
     unnamed: buildConnector({ ...common, checkServerIdentity: () => undefined }),
+    areOf: (now) => now.ca === ca && now.cert === cert && now.key === key,
   };
 }
 

@@ -118,7 +118,11 @@ export class Engine {
     return { nowMs: nowMs(), wallMs: wallMs(), undelivered: this.#lane.undelivered };
   }
 
-  command(by: string, command: OperatorCommand): Promise<CommandAnswer> {
+  command(
+    by: string,
+    command: OperatorCommand,
+    origin: Readonly<Record<string, string>> = {},
+  ): Promise<CommandAnswer> {
     if (this.#queue.stopped) return Promise.resolve(STOPPING);
     const id = `command-${this.#nextCommand}`;
     this.#nextCommand += 1;
@@ -129,7 +133,7 @@ export class Engine {
       clearTimeout(timer);
       resolve(answer);
     });
-    this.push({ kind: "commanded", id, by, command });
+    this.push({ kind: "commanded", id, by, origin, command });
     return promise;
   }
 

@@ -11,6 +11,7 @@ import { stateDirOf, tokenFileOf, whichArbiter } from "../config/index.ts";
 import type { ArbiterSpec, LoggedEvent } from "../core/model.ts";
 import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import type { TlsSource } from "../protocol/tls.ts";
 import { wallMs } from "../shell/clock.ts";
 import type { Store } from "../store/contract.ts";
 import { openStore } from "../store/open.ts";
@@ -25,6 +26,7 @@ import {
 } from "./configuration.ts";
 import type { ValidConfiguration } from "./configuration.ts";
 import { Engine } from "./engine.ts";
+import { openAudit } from "./http/audit.ts";
 import { listen } from "./http/server.ts";
 import { Journal } from "./journal.ts";
 import type { ProcessLog } from "./log.ts";
@@ -34,8 +36,7 @@ import type { RetentionOptions } from "./retention.ts";
 import { Shutdown } from "./shutdown.ts";
 import { openArbiterFolder, removePidFile, writePidFile } from "./state-folder.ts";
 import type { PushedEvent } from "./store-lane.ts";
-import { readTls, serverTls } from "./tls.ts";
-import type { TlsMaterial } from "./tls.ts";
+import { checkerTls, openTls } from "./tls.ts";
 
 export interface RunArbiterOptions {
   readonly configPath: string;
@@ -108,13 +109,15 @@ async function start(
   const { security, store: storeSettings } = loaded.settings;
   const access = accessOf(loaded, self, log);
   shutdown.add("token files", () => access.close());
-  const tls = readTls(security);
-  const secure = serverTls(self, tls, security.clientCert);
+  const tls = openTls(loaded, self, log);
+  shutdown.add("certificates", () => tls.close());
+  const secure = self.url.startsWith("https:") ? tls : null;
+  secure?.serverOptions(self.name);
   const stateDir = stateDirOf(loaded);
   const folder = openArbiterFolder(stateDir, self.name);
   shutdown.add("the state folder", () => folder.close());
   const address = security.bind ?? self.address;
-  const { server } = await listen({ address, port: self.port, tls: secure, log });
+  const { server } = await listen({ address, port: self.port, tls: secure, name: self.name, log });
   shutdown.add("the HTTP server", () => server.close(HTTP_GRACE_MS));
   const journal = new Journal(folder.path, (text) => log.warn(text));
   shutdown.add("the journal", () => journal.close());
@@ -144,7 +147,14 @@ async function start(
     { path: configPath, env, name: self.name, stateDir, engine, log },
     loaded,
   );
-  server.open({ engine, access, address, reload: (by) => follower.reload(by) });
+  server.open({
+    engine,
+    access,
+    asksNames: secure !== null && tls.files.clientCert === "required",
+    audit: openAudit(engine, wallMs),
+    address,
+    reload: (by) => follower.reload(by),
+  });
   shutdown.add("the HTTP API", () => server.close(HTTP_GRACE_MS));
   writePidFile(folder.path, pidFileContent(self.name, self.url, wallMs()));
   shutdown.add("the pid file", () => removePidFile(folder.path));
@@ -154,16 +164,24 @@ async function start(
   follow(engine, lastEvent, options, shutdown);
   engine.start();
   log.info(`${self.name} listens at ${self.url}, pid ${process.pid}, state in ${folder.path}.`);
-  const info: RunningInfo = {
-    name: self.name,
-    url: self.url,
+  return { self, engine, follower, info: runningInfo(loaded, self, folder.path), end };
+}
+
+function runningInfo(
+  loaded: ValidConfiguration,
+  { name, url }: ArbiterSpec,
+  stateFolder: string,
+): RunningInfo {
+  const { services, daemons } = loaded.model;
+  return {
+    name,
+    url,
     pid: process.pid,
     configPath: loaded.path,
-    stateFolder: folder.path,
-    services: loaded.model.services.length,
-    daemons: loaded.model.daemons.length,
+    stateFolder,
+    services: services.length,
+    daemons: daemons.length,
   };
-  return { self, engine, follower, info, end };
 }
 
 /** Gives `onEvent` what comes from here on. */
@@ -179,7 +197,7 @@ function follow(engine: Engine, after: number, options: RunArbiterOptions, shutd
 function checkerFor(parts: {
   readonly push: (event: PushedEvent) => void;
   readonly access: Access;
-  readonly tls: TlsMaterial;
+  readonly tls: TlsSource;
   /** The engine makes its checker before it is there itself; it is asked when a check is sent. */
   readonly engine: () => Engine;
 }): Checker {
@@ -187,10 +205,7 @@ function checkerFor(parts: {
   return new Checker({
     push,
     token: () => access.token,
-    tls: {
-      ...tls,
-      checksName: (daemon) => engine().state.daemons.get(daemon)?.spec.hardSslNameCheck ?? true,
-    },
+    tls: checkerTls(tls, (daemon) => engine().state.daemons.get(daemon)?.spec.hardSslNameCheck ?? true),
   });
 }
 

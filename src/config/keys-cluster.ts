@@ -124,9 +124,15 @@ const SECURITY: readonly KeySpec[] = [
     kind: "path",
     fallback: null,
     where: ["security"],
-    meaning: "This machine's certificate (PEM).",
+    meaning: "The certificate (PEM); `{name}` in it stands for the daemon's or arbiter's name.",
   },
-  { name: "tls_key", kind: "path", fallback: null, where: ["security"], meaning: "Its private key (PEM)." },
+  {
+    name: "tls_key",
+    kind: "path",
+    fallback: null,
+    where: ["security"],
+    meaning: "Its private key (PEM); `{name}` as above.",
+  },
   {
     name: "tls_ca",
     kind: "path",
@@ -141,7 +147,8 @@ const SECURITY: readonly KeySpec[] = [
     fallback: "none",
     oneOf: ["none", "required"],
     where: ["security"],
-    meaning: "`required`: who calls must show a certificate signed by `tls_ca`.",
+    meaning:
+      "`required`: who calls must show a certificate signed by `tls_ca`, and reports, promises and assignments must come under the name that it bears.",
   },
   {
     name: "bind",

@@ -50,6 +50,21 @@ export function tokenFileOf(loaded: Pick<Loaded, "settings">, name: string): str
   return loaded.settings.ownTokenFiles[name] ?? loaded.settings.security.tokenFile;
 }
 
+/** The certificate files that a daemon or arbiter uses: one folder may name everyone's, as `{name}.crt`. */
+export function tlsFilesOf(
+  loaded: Pick<Loaded, "settings">,
+  name: string,
+): {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly caFile: string | null;
+  readonly clientCert: "none" | "required";
+} {
+  const { tlsCert, tlsKey, tlsCa, clientCert } = loaded.settings.security;
+  const own = (file: string | null): string | null => file?.replaceAll("{name}", name) ?? null;
+  return { certFile: own(tlsCert), keyFile: own(tlsKey), caFile: tlsCa, clientCert };
+}
+
 export type Chosen =
   | { readonly ok: true; readonly arbiter: ArbiterSpec }
   | { readonly ok: false; readonly error: string };

@@ -155,6 +155,8 @@ export type ArbiterEvent = Moment &
         readonly kind: "commanded";
         readonly id: string;
         readonly by: string;
+        /** Where it came from, for the event alone. */
+        readonly origin?: Readonly<Record<string, string>>;
         readonly command: OperatorCommand;
       }
     /** Another part of the process has something for the log (retention, alerts, security). */

@@ -141,7 +141,7 @@ export function takeConfiguration(step: Step, edit: NonNullable<ArbiterState["wa
   tell(step, {
     type: "config.applied",
     text: `Configuration version ${version.version} is in force: ${edit.plan.length === 0 ? "nothing moves" : edit.plan.join("; ")}.`,
-    evidence: { version: version.version, hash: version.hash },
+    evidence: { version: version.version, hash: version.hash, by: version.by },
   });
 }
 

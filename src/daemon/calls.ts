@@ -1,14 +1,14 @@
 /**
  * What every call of a daemon to somebody else has in common: the cluster's token, shown as it is
- * now (a token file may change), and whom to trust behind `https`.
+ * now (a token file may change), and whom to trust behind `https` (certificates may, too).
  */
-import type { TlsFiles } from "./options.ts";
-import { readPem } from "./listening.ts";
+import { buildConnector } from "undici";
+import type { TlsSource } from "../protocol/tls.ts";
 
 export interface CallOptions {
   /** Null: the cluster has none. */
   readonly token: () => string | null;
-  readonly tls: TlsFiles | null;
+  readonly tls: TlsSource;
 }
 
 export function bearerHeaders(options: CallOptions): Readonly<Record<string, string>> {
@@ -16,17 +16,24 @@ export function bearerHeaders(options: CallOptions): Readonly<Record<string, str
   return token === null ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** For undici's `connect`. Where arbiters ask for a certificate, the daemon shows its own. */
-export function connectOptions(options: CallOptions): {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-} {
-  const { tls } = options;
-  if (tls === null) return {};
-  return {
-    ...(tls.caFile === null ? {} : { ca: readPem(tls.caFile, "tls_ca") }),
-    ...(tls.certFile === null ? {} : { cert: readPem(tls.certFile, "tls_cert") }),
-    ...(tls.keyFile === null ? {} : { key: readPem(tls.keyFile, "tls_key") }),
+/**
+ * For undici's `connect`: each new connection is made with the certificates in force. Where the
+ * other side asks for a certificate, the daemon shows its own.
+ */
+export function connectorOf({ tls }: CallOptions, timeoutMs: number | null): buildConnector.connector {
+  let version = -1;
+  let connect: buildConnector.connector | null = null;
+  return (options, callback) => {
+    if (connect === null || tls.version !== version) {
+      ({ version } = tls);
+      const { ca, cert, key } = tls.material;
+      connect = buildConnector({
+        ...(ca === null ? {} : { ca }),
+        ...(cert === null ? {} : { cert }),
+        ...(key === null ? {} : { key }),
+        ...(timeoutMs === null ? {} : { timeout: timeoutMs }),
+      });
+    }
+    connect(options, callback);
   };
 }

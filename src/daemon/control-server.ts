@@ -12,11 +12,13 @@ import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../core/
 import { CHALLENGE, refuseForeignPage } from "../protocol/auth.ts";
 import type { Access } from "../protocol/auth.ts";
 import { readJson } from "../protocol/body.ts";
+import { certificateName, refuseCaller } from "../protocol/caller.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { parseAssignment, parsePromiseRequest } from "../protocol/messages.ts";
 import type { Parsed } from "../protocol/messages.ts";
 import { problem, sendJson, sendProblem } from "../protocol/problem.ts";
 import type { Problem } from "../protocol/problem.ts";
+import { RefusalLog } from "../protocol/refusals.ts";
 import { MapKeeper } from "./map-keeper.ts";
 
 const MESSAGE_LIMIT_BYTES = 64 * 1024;
@@ -39,23 +41,39 @@ export interface ControlledDaemon {
   /** Whether it is active with a lease that is valid now; null: on any service. */
   isActive(service: string | null): boolean;
   canTakeOne(): boolean;
+  /** Names of the arbiters that it knows: from its files, and from those whom it has obeyed. */
+  arbiters(): readonly string[];
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-type Respond = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  daemon: ControlledDaemon,
-  rest: string,
-) => void | Promise<void>;
+export interface ControlAccess {
+  readonly access: Access;
+  /** Callers show certificates (`client_cert = required`), and whose they are counts. */
+  readonly asksNames: boolean;
+  /** Told of callers that were turned away, a few at a time. */
+  readonly log: (text: string) => void;
+}
+
+interface Called {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly daemon: ControlledDaemon;
+  readonly rules: ControlAccess;
+  /** Answers and records it. */
+  readonly refuse: (refused: Problem) => void;
+  /** What of the path stands behind the route's own. */
+  readonly rest: string;
+}
+type Respond = (called: Called) => void | Promise<void>;
 interface Route {
   readonly path: string;
   readonly method: "GET" | "PUT" | "POST";
   readonly respond: Respond;
 }
 
-export function controlServer(daemon: ControlledDaemon, access: Access): RequestListener {
+export function controlServer(daemon: ControlledDaemon, rules: ControlAccess): RequestListener {
   const map = new MapKeeper();
+  const refusals = new RefusalLog(({ text }) => rules.log(text));
   const routes: readonly Route[] = [
     { path: "/v1/assignment", method: "PUT", respond: respondAssignment },
     { path: "/v1/promise", method: "POST", respond: respondPromise },
@@ -64,21 +82,24 @@ export function controlServer(daemon: ControlledDaemon, access: Access): Request
     { path: "/active/", method: "GET", respond: respondActive },
     { path: "/waiting", method: "GET", respond: respondWaiting },
     { path: "/metrics", method: "GET", respond: respondMetrics },
-    { path: "/v1/map", method: "GET", respond: (_request, response) => respondMap(response, map) },
-    { path: "/v1/map", method: "PUT", respond: (request, response) => keepMap(request, response, map) },
+    { path: "/v1/map", method: "GET", respond: ({ response }) => respondMap(response, map) },
+    { path: "/v1/map", method: "PUT", respond: async (called) => await keepMap(called, map) },
   ];
   return (request, response): void => {
-    void answer(routes, daemon, access, request, response);
+    const refuse = (refused: Problem): void => {
+      refusals.note(request, refused);
+      // The body may not have been read: what follows on this connection can't be told from it.
+      sendProblem(response, refused, {
+        ...(refused.status === 401 ? CHALLENGE : {}),
+        ...(request.method === "GET" ? {} : { connection: "close" }),
+      });
+    };
+    void answer(routes, { request, response, daemon, rules, refuse });
   };
 }
 
-async function answer(
-  routes: readonly Route[],
-  daemon: ControlledDaemon,
-  access: Access,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function answer(routes: readonly Route[], called: Omit<Called, "rest">): Promise<void> {
+  const { request, response, rules } = called;
   try {
     const [path = "/"] = (request.url ?? "/").split("?", 1);
     const matching = routes.filter(({ path: own }) => own === path || isBelow(own, path));
@@ -88,16 +109,10 @@ async function answer(
       refuseRoute(matching, request, response);
       return;
     }
-    const refused = route.method === "GET" ? readRefusal(access, request) : changeRefusal(access, request);
-    if (refused !== null) {
-      // The body hasn't been read: what follows on this connection can't be told from it.
-      sendProblem(response, refused, {
-        ...(refused.status === 401 ? CHALLENGE : {}),
-        ...(route.method === "GET" ? {} : { connection: "close" }),
-      });
-      return;
-    }
-    await route.respond(request, response, daemon, path.slice(route.path.length));
+    const refused =
+      route.method === "GET" ? readRefusal(rules.access, request) : changeRefusal(rules.access, request);
+    if (refused === null) await route.respond({ ...called, rest: path.slice(route.path.length) });
+    else called.refuse(refused);
   } catch (error) {
     sendProblem(
       response,
@@ -157,9 +172,33 @@ async function readMessage<T>(
   return null;
 }
 
-const respondAssignment: Respond = async (request, response, daemon) => {
+/** Certificates: only an arbiter assigns, and it says its own name. */
+function notAnArbiter({ request, daemon, rules }: Called): Problem | null {
+  if (!rules.asksNames) return null;
+  const name = certificateName(request);
+  const arbiters = daemon.arbiters();
+  if (name !== null && arbiters.includes(name)) return null;
+  const known = [...new Set(arbiters)].join(", ");
+  return refuseCaller(
+    request,
+    `this daemon takes that from its arbiters alone, which are ${known === "" ? "unknown to it" : known}. ` +
+      "Put the arbiters' files beside its own, or issue the arbiter a certificate in its own name",
+  );
+}
+
+const respondAssignment: Respond = async (called) => {
+  const { request, response, daemon, rules } = called;
+  const stranger = notAnArbiter(called);
+  if (stranger !== null) {
+    called.refuse(stranger);
+    return;
+  }
   const assignment = await readMessage(request, response, parseAssignment);
   if (assignment === null) return;
+  if (rules.asksNames && certificateName(request) !== assignment.leader.name) {
+    called.refuse(refuseCaller(request, `the assignment is ${assignment.leader.name}'s`));
+    return;
+  }
   const answered = await daemon.assign(assignment);
   if (answered === null) {
     sendLeaving(response);
@@ -172,15 +211,19 @@ const respondAssignment: Respond = async (request, response, daemon) => {
   }
 };
 
-const respondPromise: Respond = async (request, response, daemon) => {
+const respondPromise: Respond = async ({ request, response, daemon, rules, refuse }) => {
   const asked = await readMessage(request, response, parsePromiseRequest);
   if (asked === null) return;
+  if (rules.asksNames && certificateName(request) !== asked.holder) {
+    refuse(refuseCaller(request, `the promise is asked for in the name of ${asked.holder}`));
+    return;
+  }
   const answered = await daemon.promise(asked);
   if (answered === null) sendLeaving(response);
   else sendJson(response, 200, answered);
 };
 
-const respondHealth: Respond = (_request, response, daemon) => {
+const respondHealth: Respond = ({ response, daemon }) => {
   const { nonce: _secret, ...report } = daemon.report();
   const [first] = report.services;
   sendJson(
@@ -191,7 +234,7 @@ const respondHealth: Respond = (_request, response, daemon) => {
   );
 };
 
-const respondActive: Respond = (_request, response, daemon, rest) => {
+const respondActive: Respond = ({ response, daemon, rest }) => {
   const service = rest === "" ? null : decodeService(rest);
   sendVerdict(
     response,
@@ -201,11 +244,11 @@ const respondActive: Respond = (_request, response, daemon, rest) => {
   );
 };
 
-const respondWaiting: Respond = (_request, response, daemon) => {
+const respondWaiting: Respond = ({ response, daemon }) => {
   sendVerdict(response, daemon.canTakeOne(), "waiting, healthy and ready", daemon);
 };
 
-const respondMetrics: Respond = async (_request, response, daemon) => {
+const respondMetrics: Respond = async ({ response, daemon }) => {
   const { contentType, text } = await daemon.metrics();
   response.writeHead(200, { "content-type": contentType, "cache-control": "no-store" });
   response.end(text);
@@ -236,7 +279,13 @@ function respondMap(response: ServerResponse, map: MapKeeper): void {
   sendJson(response, 200, newest.map, { "arbiter-version": String(newest.version) });
 }
 
-async function keepMap(request: IncomingMessage, response: ServerResponse, map: MapKeeper): Promise<void> {
+async function keepMap(called: Called, map: MapKeeper): Promise<void> {
+  const { request, response } = called;
+  const stranger = notAnArbiter(called);
+  if (stranger !== null) {
+    called.refuse(stranger);
+    return;
+  }
   const body = await readJson(request, MAP_LIMIT_BYTES);
   if (!body.ok) {
     sendProblem(response, body.problem, body.close ? { connection: "close" } : {});

@@ -2,15 +2,15 @@
  * Opens the daemon's one port: HTTP, or HTTPS where `use_ssl` says so, and never the one in place
  * of the other. Whatever keeps it from listening becomes one error that says what to do.
  */
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { RequestListener, Server } from "node:http";
+import type { RequestListener, Server, ServerOptions } from "node:http";
 import { createServer as createSecureServer } from "node:https";
+import type { Server as SecureServer } from "node:https";
 import { isIPv6 } from "node:net";
 import type { Duplex } from "node:stream";
-import { ArbiterError, codeOf, messageOf } from "../protocol/errors.ts";
+import { ArbiterError, codeOf } from "../protocol/errors.ts";
 import { problem } from "../protocol/problem.ts";
-import type { TlsFiles } from "./options.ts";
+import type { TlsSource } from "../protocol/tls.ts";
 
 /** Below that a client's connection and the server's time-out meet, and checks fail with a reset. */
 const SHORTEST_KEEP_ALIVE_MS = 65_000;
@@ -32,7 +32,7 @@ export interface ListenOptions {
   readonly port: number;
   readonly name: string;
   readonly useSsl: boolean;
-  readonly tls: TlsFiles | null;
+  readonly tls: TlsSource;
   readonly keepAliveMs: number;
 }
 
@@ -47,9 +47,7 @@ export async function listen(asked: ListenOptions, onRequest: RequestListener): 
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: LOOK_FOR_DAWDLERS_EVERY_MS,
   };
-  const server: Server = options.useSsl
-    ? createSecureServer({ ...timing, ...readCertificates(options) }, onRequest)
-    : createServer(timing, onRequest);
+  const server = options.useSsl ? secureServer(options, timing, onRequest) : createServer(timing, onRequest);
   server.maxConnections = MOST_CONNECTIONS;
   server.on("clientError", answerBrokenRequest);
   await new Promise<void>((resolve, reject) => {
@@ -67,48 +65,15 @@ export function urlOf(useSsl: boolean, host: string, port: number): string {
   return `${useSsl ? "https" : "http"}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** Certificate and key to serve with, and whom to ask for one. */
-function readCertificates(options: ListenOptions): {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly ca?: Buffer;
-  readonly requestCert: boolean;
-  readonly rejectUnauthorized: boolean;
-} {
-  const { tls, name } = options;
-  if (tls === null || tls.certFile === null || tls.keyFile === null) {
-    throw new ArbiterError(
-      "ERR_ARB_TLS",
-      `${name} has \`use_ssl = 1\`, but no certificate and key to serve HTTPS with. ` +
-        "Name them as `tls_cert` and `tls_key` in [security], or set `use_ssl = 0`.",
-    );
-  }
-  const isRequired = tls.clientCert === "required";
-  if (isRequired && tls.caFile === null) {
-    throw new ArbiterError(
-      "ERR_ARB_TLS",
-      `${name} has \`client_cert = required\`, but no \`tls_ca\` to check certificates against. Name it in [security].`,
-    );
-  }
-  return {
-    cert: readPem(tls.certFile, "tls_cert"),
-    key: readPem(tls.keyFile, "tls_key"),
-    ...(tls.caFile === null ? {} : { ca: readPem(tls.caFile, "tls_ca") }),
-    requestCert: isRequired,
-    rejectUnauthorized: isRequired,
-  };
-}
-
-export function readPem(file: string, key: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new ArbiterError(
-      "ERR_ARB_TLS",
-      `The file ${file} can't be read (${messageOf(error)}). Create it, or correct \`${key}\`.`,
-      { cause: error },
-    );
-  }
+/** With certificates that are followed; without any, the error that says so. */
+function secureServer(
+  { name, tls }: ListenOptions,
+  timing: ServerOptions,
+  onRequest: RequestListener,
+): SecureServer {
+  const server = createSecureServer({ ...timing, ...tls.serverOptions(name) }, onRequest);
+  tls.follow(server);
+  return server;
 }
 
 function listenError(options: ListenOptions, cause: Error): ArbiterError {

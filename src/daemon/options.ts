@@ -4,6 +4,7 @@
  * (arbiters, candidates, leases) comes with assignments.
  */
 import type { OnArbiterLoss, Role } from "../core/model.ts";
+import type { TlsFiles } from "../protocol/tls.ts";
 
 export interface Logger {
   info(text: string): void;
@@ -11,16 +12,7 @@ export interface Logger {
   error(text: string): void;
 }
 
-/** Files in PEM form. */
-export interface TlsFiles {
-  /** Needed to serve with `use_ssl`. */
-  readonly certFile: string | null;
-  readonly keyFile: string | null;
-  /** Whom to trust when calling arbiters and fellow candidates; null: the system's authorities. */
-  readonly caFile: string | null;
-  /** Whether whoever calls has to show a certificate that the authority signed. */
-  readonly clientCert: "none" | "required";
-}
+export type { TlsFiles };
 
 export interface RuntimeOptions {
   readonly name: string;
@@ -44,6 +36,11 @@ export interface RuntimeOptions {
   /** `use_ssl`: serve HTTPS and nothing else. (Default: false.) */
   readonly useSsl?: boolean;
   readonly tls?: TlsFiles | null;
+  /**
+   * Names of the arbiters that its files name: with `client_cert = required` these may assign, and
+   * those that they tell of. (Default: none.)
+   */
+  readonly arbiterNames?: readonly string[];
   /** Allow an address that isn't loopback without a token. (Default: false.) */
   readonly insecure?: boolean;
   /** (Default of this and the next three: as the assignment says, else derived from the lease.) */

@@ -7,7 +7,14 @@
  */
 import path from "node:path";
 import { buildLaunch } from "../config/build-launch.ts";
-import { defaultLaunch, loadConfiguration, renderProblem, stateDirOf, tokenFileOf } from "../config/index.ts";
+import {
+  defaultLaunch,
+  loadConfiguration,
+  renderProblem,
+  stateDirOf,
+  tlsFilesOf,
+  tokenFileOf,
+} from "../config/index.ts";
 import type { Loaded } from "../config/index.ts";
 import type { ClusterModel, DaemonSpec, LaunchSpec } from "../core/model.ts";
 import { ArbiterError } from "../protocol/errors.ts";
@@ -26,6 +33,8 @@ export interface OwnFile {
   readonly rolePlace: string;
   /** Those that somebody wrote; the implied one is a guess about another machine. */
   readonly arbiters: readonly string[];
+  /** Where nobody wrote one, the name that the implied one has. */
+  readonly arbiterNames: readonly string[];
   readonly stateDir: string;
   /** The folder's hash; empty for a file alone, which says nothing of the cluster. */
   readonly version: string;
@@ -53,7 +62,7 @@ export async function readOwnFile(
     throw new ArbiterError("ERR_ARB_CONFIG", `The configuration ${file} can't be used:\n${shown}`);
   }
   const spec = chooseDaemon(model, file, asked, authored);
-  const { tlsCert, tlsKey, tlsCa, clientCert, bind, insecure, readTokenFile } = settings.security;
+  const { bind, insecure, readTokenFile } = settings.security;
   return {
     spec,
     launch: launchOf(loaded, spec),
@@ -61,11 +70,12 @@ export async function readOwnFile(
     isWritten: (key) => (memberOf(loaded, spec)?.reader.find(key) ?? null) !== null,
     rolePlace: rolePlaceOf(loaded, spec),
     arbiters: model.arbiters.filter(({ origin }) => origin !== null).map(({ url }) => url),
+    arbiterNames: model.arbiters.map((arbiter) => arbiter.name),
     stateDir: stateDirOf(loaded),
     version: loaded.isLone ? "" : loaded.hash,
     tokenFile: tokenFileOf(loaded, spec.name),
     readTokenFile,
-    tls: { certFile: tlsCert, keyFile: tlsKey, caFile: tlsCa, clientCert },
+    tls: tlsFilesOf(loaded, spec.name),
     bind,
     insecure,
     warnings: problems

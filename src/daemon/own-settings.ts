@@ -115,7 +115,7 @@ function securityOf(
   asked: Asked,
   file: OwnFile | null,
   env: NodeJS.ProcessEnv,
-): Pick<RuntimeOptions, "tokenFile" | "readTokenFile" | "useSsl" | "tls" | "insecure"> {
+): Pick<RuntimeOptions, "tokenFile" | "readTokenFile" | "useSsl" | "tls" | "arbiterNames" | "insecure"> {
   const fromEnvironment = env["ARBITER_TOKEN_FILE"];
   const named = asked.tokenFile ?? (fromEnvironment === "" ? undefined : fromEnvironment);
   return {
@@ -123,6 +123,7 @@ function securityOf(
     readTokenFile: file?.readTokenFile ?? null,
     useSsl: file?.spec.useSsl ?? false,
     tls: file?.tls ?? null,
+    arbiterNames: file?.arbiterNames ?? [],
     insecure: file?.insecure ?? false,
   };
 }

@@ -7,7 +7,7 @@ import { Agent } from "undici";
 import type { PromiseAnswer, PromiseRequest } from "../core/messages.ts";
 import { parsePromiseAnswer } from "../protocol/messages.ts";
 import type { CallOptions } from "./calls.ts";
-import { bearerHeaders, connectOptions } from "./calls.ts";
+import { bearerHeaders, connectorOf } from "./calls.ts";
 
 /** An answer has some 300 bytes. */
 const ANSWER_LIMIT_BYTES = 16 * 1024;
@@ -26,7 +26,7 @@ export class PromiseAsker {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      connect: connectOptions(options),
+      connect: connectorOf(options, null),
     });
   }
 

@@ -10,7 +10,7 @@
 import { Agent } from "undici";
 import type { Report } from "../core/messages.ts";
 import type { CallOptions } from "./calls.ts";
-import { bearerHeaders, connectOptions } from "./calls.ts";
+import { bearerHeaders, connectorOf } from "./calls.ts";
 
 /** A connection that the arbiter closed while it was idle fails at once: the first retry is short. */
 const RETRY_AFTER_MS = [5, 50, 100, 250, 500, 1000, 2000] as const;
@@ -45,7 +45,7 @@ export class ReportSender {
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       headersTimeout: ANSWER_TIMEOUT_MS,
       bodyTimeout: ANSWER_TIMEOUT_MS,
-      connect: { ...connectOptions(options), timeout: ANSWER_TIMEOUT_MS },
+      connect: connectorOf(options, ANSWER_TIMEOUT_MS),
     });
   }
 

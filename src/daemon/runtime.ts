@@ -64,15 +64,15 @@ async function start(
   closers: (() => void | Promise<void>)[],
 ): Promise<RunningDaemon> {
   const { logger, name } = options;
-  const { access, token } = openAccess(options, logger);
-  closers.push(() => access.close());
+  const { access, token, tls, close } = openAccess(options, logger);
+  closers.push(close);
   const path = makeStateFolder(options.stateDir, name);
   if (options.lock !== "held") {
     const lock = lockStateFolder(path);
     closers.push(() => lock.release());
   }
   const folder = openStateFolder(path, options.forgetCluster ?? false);
-  const daemon = await wire(options, workload, folder, { token, tls: options.tls ?? null }, closers);
+  const daemon = await wire(options, workload, folder, { token, tls }, closers);
   closers.push(async () => await workload.close());
   await workload.prepare(sinkOf(daemon.push, daemon.leases, options));
   const listening = await listen(
@@ -81,10 +81,15 @@ async function start(
       port: options.port,
       name,
       useSsl: options.useSsl ?? false,
-      tls: options.tls ?? null,
+      tls,
       keepAliveMs: options.keepAliveMs ?? 0,
     },
-    controlServer(controlled(daemon, options), access),
+    controlServer(controlled(daemon, options), {
+      access,
+      // Whoever asks for certificates wants to know whose they are.
+      asksNames: (options.useSsl ?? false) && tls.files.clientCert === "required",
+      log: (text) => logger.warn(`${name}: ${text}`),
+    }),
   );
   daemon.push({ kind: "started" });
   logger.info(
@@ -241,6 +246,10 @@ function controlled(daemon: WiredDaemon, options: RuntimeOptions): ControlledDae
     promise: async (request) =>
       await pending.promise((requestId) => push({ kind: "promiseAsked", requestId, request })),
     report,
+    arbiters: () => [
+      ...(options.arbiterNames ?? []),
+      ...daemon.state.arbiters.map((arbiter) => arbiter.name),
+    ],
     isActive: (service) =>
       report().services.some(
         (held) =>

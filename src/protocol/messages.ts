@@ -63,6 +63,9 @@ const named = { entries: LIMITS.knownServices, keyLength: LIMITS.nameLength } as
 const settings = { entries: LIMITS.configEntries, keyLength: LIMITS.nameLength } as const;
 const readEpoch = (from: Members, name: string): number => integer(from, name, 0);
 const readSetting = (from: Members, name: string): string => text(from, name, LIMITS.configValueLength);
+/** For people's eyes: whatever a terminal would obey is struck out. */
+const remark = (from: Members, key: string): string =>
+  text(from, key, LIMITS.reasonLength).replaceAll(/\p{Cc}+/gu, " ");
 const duration = (from: Members, key: string): number => number(from, key, 0, LIMITS.durationMs);
 
 /** `PUT /v1/assignment` */
@@ -155,7 +158,7 @@ function readReport(from: Members): Report {
     state: oneOf(from, "state", ["waiting", "activating", "active", "draining", "failed", "leaving"]),
     healthy: flag(from, "healthy"),
     ready: flag(from, "ready"),
-    reason: text(from, "reason", LIMITS.reasonLength),
+    reason: remark(from, "reason"),
     launched: flag(from, "launched"),
     configVersion: text(from, "configVersion", LIMITS.nameLength),
     dataVersion: number(from, "dataVersion", 0, Number.MAX_SAFE_INTEGER),
@@ -226,6 +229,6 @@ function readPromiseAnswer(from: Members): PromiseAnswer {
     service: word(from, "service", LIMITS.nameLength),
     epoch: integer(from, "epoch", 0),
     promised: flag(from, "promised"),
-    because: text(from, "because", LIMITS.reasonLength),
+    because: remark(from, "because"),
   };
 }

@@ -60,11 +60,14 @@ export function text(from: Members, key: string, maxLength: number): string {
   return value;
 }
 
-/** A name or an id: never empty. */
+/** What would move a terminal's cursor, or begin a line of its own in a log. */
+const CONTROL = /\p{Cc}/u;
+
+/** A name or an id: never empty, and nothing that a terminal obeys. */
 export function word(from: Members, key: string, maxLength: number): string {
   const value = member(from, key);
-  if (typeof value !== "string" || value.length === 0 || value.length > maxLength) {
-    return malformed(key, `a string of 1 to ${maxLength} characters`);
+  if (typeof value !== "string" || value.length === 0 || value.length > maxLength || CONTROL.test(value)) {
+    return malformed(key, `a string of 1 to ${maxLength} characters, none of them a control character`);
   }
   return value;
 }

@@ -5,6 +5,7 @@
 import type { Request, Response } from "express";
 import type { Access } from "../../protocol/auth.ts";
 import type { Engine } from "../engine.ts";
+import type { Audit } from "./audit.ts";
 
 export type ReloadOutcome =
   | { readonly kind: "unchanged"; readonly version: number; readonly hash: string }
@@ -21,6 +22,9 @@ export type ReloadOutcome =
 export interface Api {
   readonly engine: Engine;
   readonly access: Access;
+  /** Callers show certificates (`client_cert = required`), and whose they are counts. */
+  readonly asksNames: boolean;
+  readonly audit: Audit;
   /** What it listens at, for the rule on host names. */
   readonly address: string;
   reload(by: string): Promise<ReloadOutcome>;
@@ -34,6 +38,7 @@ export interface BodyMember {
   readonly maxLength?: number;
   /** Of an integer. */
   readonly minimum?: number;
+  readonly maximum?: number;
 }
 export type BodyShape = Readonly<Record<string, BodyMember>>;
 

@@ -44,6 +44,7 @@ function serving(api: Api, route: Route): RequestHandler {
   return async (request, response) => {
     const denied = refusal(api, route, request);
     if (denied !== null) {
+      api.audit.turnedAway.note(request, denied);
       const challenge = denied.status === 401 ? CHALLENGE : {};
       sendProblem(response, denied, { ...challenge, ...withoutBody(request) });
       return;

@@ -5,6 +5,7 @@
 import type { Request } from "express";
 import { readJson } from "../../protocol/body.ts";
 import type { BodyRead } from "../../protocol/body.ts";
+import { callerOf } from "../../protocol/caller.ts";
 import { problem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
 import type { BodyMember, BodyShape } from "./api.ts";
@@ -54,14 +55,20 @@ function checked(given: Readonly<Record<string, unknown>>, shape: BodyShape): Ar
   return { ok: true, value };
 }
 
-function mismatch(value: unknown, { type, maxLength = 1_000, minimum = 0 }: BodyMember): string | null {
+/** Whatever would move a terminal's cursor or begin a line of its own in a log. */
+const CONTROL = /\p{Cc}/u;
+
+function mismatch(value: unknown, member: BodyMember): string | null {
+  const { type, maxLength = 1_000, minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = member;
   if (type === "boolean") return typeof value === "boolean" ? null : "true or false";
   if (type === "integer") {
-    const fits = typeof value === "number" && Number.isSafeInteger(value) && value >= minimum;
-    return fits ? null : `an integer of at least ${minimum}`;
+    const fits = typeof value === "number" && Number.isSafeInteger(value);
+    if (fits && value >= minimum && value <= maximum) return null;
+    return `an integer of at least ${minimum}${member.maximum === undefined ? "" : ` and at most ${maximum}`}`;
   }
   const fits = typeof value === "string" && value.length > 0 && value.length <= maxLength;
-  return fits ? null : `a string of 1 to ${maxLength} characters`;
+  if (!fits) return `a string of 1 to ${maxLength} characters`;
+  return CONTROL.test(value) ? "a string on one line, without control characters" : null;
 }
 
 function refused(detail: string): ArgumentsRead {
@@ -82,8 +89,10 @@ export function numberOf(given: Arguments, name: string): number | null {
   return typeof value === "number" ? value : null;
 }
 
-export function callerOf(request: Request, given: Arguments): string {
-  return textOf(given, "by") ?? `someone at ${request.socket.remoteAddress ?? "an unknown address"}`;
+/** In whose name it is asked: what the caller says, else what is known. */
+export function askedBy(request: Request, given: Arguments): string {
+  const { from, certificate } = callerOf(request);
+  return textOf(given, "by") ?? certificate ?? `someone at ${from}`;
 }
 
 /** A whole number of the query; undefined: it isn't there. */

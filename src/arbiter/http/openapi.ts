@@ -96,12 +96,13 @@ function requestBody(shape: BodyShape): Json {
   };
 }
 
-function schemaOf({ type, description, maxLength, minimum }: BodyMember): Json {
+function schemaOf({ type, description, maxLength, minimum, maximum }: BodyMember): Json {
   return {
     type,
     description,
     ...(maxLength === undefined ? {} : { minLength: 1, maxLength }),
     ...(minimum === undefined ? {} : { minimum }),
+    ...(maximum === undefined ? {} : { maximum }),
   };
 }
 

@@ -4,12 +4,15 @@
  */
 import type { Request, Response } from "express";
 import type { CommandAnswer, OperatorCommand } from "../../core/arbiter-io.ts";
+import { callerOf, describeCaller } from "../../protocol/caller.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
+import { LIMITS } from "../../protocol/messages.ts";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
 import type { Api, BodyShape, Route } from "./api.ts";
 import { parameter } from "./api.ts";
-import { BY, callerOf, numberOf, readArguments, textOf } from "./arguments.ts";
+import { askedBy, BY, numberOf, readArguments, textOf } from "./arguments.ts";
 import type { Arguments } from "./arguments.ts";
+import { originOf } from "./audit.ts";
 
 export const MOVE_BODY: BodyShape = {
   to: {
@@ -22,7 +25,12 @@ export const MOVE_BODY: BodyShape = {
   by: BY,
 };
 export const PAUSE_BODY: BodyShape = {
-  forMs: { type: "integer", minimum: 1, description: "How long. (Default: until resumed)" },
+  forMs: {
+    type: "integer",
+    minimum: 1,
+    maximum: LIMITS.durationMs,
+    description: "How long. (Default: until resumed)",
+  },
   reason: { type: "string", maxLength: 1_000, description: "Why, shown to everyone." },
   by: BY,
 };
@@ -42,8 +50,16 @@ function commanding(shape: BodyShape, make: MakeCommand): Route["serve"] {
       sendProblem(response, read.problem, read.close ? { connection: "close" } : {});
       return;
     }
-    const command = make(request, read.value);
-    sendAnswer(response, await api.engine.command(callerOf(request, read.value), command));
+    const by = askedBy(request, read.value);
+    const answer = await api.engine.command(by, make(request, read.value), originOf(request));
+    if (answer.status === 409) {
+      api.audit.declined.note(
+        request,
+        problem(409, "Conflict", "", { code: "ERR_ARB_CONFLICT" }),
+        `by ${by}`,
+      );
+    }
+    sendAnswer(response, answer);
   };
 }
 
@@ -109,7 +125,8 @@ export async function reload(api: Api, request: Request, response: Response): Pr
     sendProblem(response, read.problem, read.close ? { connection: "close" } : {});
     return;
   }
-  const outcome = await api.reload(callerOf(request, read.value));
+  const by = askedBy(request, read.value);
+  const outcome = await api.reload(`${by} at ${describeCaller(callerOf(request))}`);
   switch (outcome.kind) {
     case "unchanged":
       sendJson(response, 200, { changed: false, version: outcome.version, hash: outcome.hash, plan: [] });

@@ -9,11 +9,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CHALLENGE } from "../../protocol/auth.ts";
 import { readJson } from "../../protocol/body.ts";
+import { certificateName, refuseCaller } from "../../protocol/caller.ts";
 import { parseReport } from "../../protocol/messages.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { Api } from "./api.ts";
 import { BODY_LIMIT_BYTES } from "./arguments.ts";
-import { RateLimit } from "./rate-limit.ts";
+import { RateLimit } from "../../protocol/rate-limit.ts";
 
 /** A change of state is rare: a program that crashes and restarts without pause makes some four a second. */
 const REPORTS_PER_SECOND = 20;
@@ -28,9 +29,10 @@ export class ReportReceiver {
   }
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { engine, access } = this.#api;
+    const { engine, access, audit, asksNames } = this.#api;
     const denied = access.refuseChange(request.headers.authorization);
     if (denied !== null) {
+      audit.turnedAway.note(request, denied);
       // The body is not read: the connection can't be used again.
       sendProblem(response, denied, { ...CHALLENGE, connection: "close" });
       return;
@@ -49,6 +51,12 @@ export class ReportReceiver {
       return;
     }
     const { name } = report.value;
+    if (asksNames && certificateName(request) !== name) {
+      const stranger = refuseCaller(request, `the report is ${name}'s`);
+      audit.turnedAway.note(request, stranger);
+      sendProblem(response, stranger);
+      return;
+    }
     // Only names of the configuration get a counter, so that strangers can't fill the memory.
     if (!engine.state.daemons.has(name)) {
       const detail = `${name} is not in this arbiter's configuration. Add its file, or correct its name.`;
@@ -57,11 +65,9 @@ export class ReportReceiver {
     }
     if (!this.#limit.allows(name, performance.now())) {
       const detail = `${name} reports more than ${REPORTS_PER_SECOND} times a second.`;
-      sendProblem(
-        response,
-        problem(429, "Too Many Requests", detail, { code: "ERR_ARB_TOO_MANY_REQUESTS" }),
-        { "retry-after": "1" },
-      );
+      const tooMany = problem(429, "Too Many Requests", detail, { code: "ERR_ARB_TOO_MANY_REQUESTS" });
+      audit.turnedAway.note(request, tooMany, name);
+      sendProblem(response, tooMany, { "retry-after": "1" });
       return;
     }
     engine.push({ kind: "reported", report: report.value, via: "unasked", sentAtMs: null });

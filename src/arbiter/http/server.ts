@@ -8,12 +8,12 @@
 import { createServer as createHttpServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import type { ServerOptions } from "node:https";
+import type { Server as SecureServer } from "node:https";
 import type { Socket } from "node:net";
 import { ArbiterError, codeOf, messageOf } from "../../protocol/errors.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
+import type { TlsSource } from "../../protocol/tls.ts";
 import type { ProcessLog } from "../log.ts";
-import type { ServerTls } from "../tls.ts";
 import type { Api } from "./api.ts";
 import { createApp } from "./app.ts";
 import { ReportReceiver } from "./reports.ts";
@@ -26,7 +26,10 @@ export interface Listening {
 export interface ListenOptions {
   readonly address: string;
   readonly port: number;
-  readonly tls: ServerTls | null;
+  /** null: plain HTTP, as configured. */
+  readonly tls: TlsSource | null;
+  /** The arbiter's name, for errors. */
+  readonly name: string;
   readonly log: ProcessLog;
 }
 
@@ -42,7 +45,7 @@ export class ApiServer {
   readonly #log: ProcessLog;
   #serve: RequestListener = starting;
 
-  constructor(tls: ServerTls | null, log: ProcessLog) {
+  constructor({ tls, name, log }: ListenOptions) {
     this.#log = log;
     const limits = {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -53,10 +56,13 @@ export class ApiServer {
       noDelay: true,
     };
     const listener: RequestListener = (request, response) => this.#serve(request, response);
-    this.#server =
-      tls === null
-        ? createHttpServer(limits, listener)
-        : createHttpsServer({ ...limits, ...secureOptions(tls) }, listener);
+    if (tls === null) {
+      this.#server = createHttpServer(limits, listener);
+    } else {
+      const secure: SecureServer = createHttpsServer({ ...limits, ...tls.serverOptions(name) }, listener);
+      tls.follow(secure);
+      this.#server = secure;
+    }
     this.#server.maxConnections = MOST_CONNECTIONS;
     this.#server.on("clientError", refuseClient);
   }
@@ -171,28 +177,8 @@ function bindError(address: string, port: number, error: unknown): ArbiterError 
   return new ArbiterError("ERR_ARB_BIND", `Can't listen at ${where}: ${what}.`, { cause: error });
 }
 
-function secureOptions({ cert, key, ca, requireClientCert }: ServerTls): ServerOptions {
-  return {
-    cert,
-    key,
-    ...(ca === null ? {} : { ca }),
-    requestCert: requireClientCert,
-    rejectUnauthorized: requireClientCert,
-    minVersion: "TLSv1.2",
-  };
-}
-
-/** Makes the server and listens. Bad certificates are found out here as well. */
+/** Makes the server and listens. */
 export async function listen(options: ListenOptions): Promise<Listening> {
-  let server: ApiServer;
-  try {
-    server = new ApiServer(options.tls, options.log);
-  } catch (error) {
-    throw new ArbiterError(
-      "ERR_ARB_TLS",
-      `The certificate or its key can't be used: ${messageOf(error)}. Check \`tls_cert\` and \`tls_key\` in [security].`,
-      { cause: error },
-    );
-  }
+  const server = new ApiServer(options);
   return { server, port: await server.listen(options.address, options.port) };
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { RateLimit } from "../../../src/arbiter/http/rate-limit.ts";
+import { RateLimit } from "../../../src/protocol/rate-limit.ts";
 import { Journal } from "../../../src/arbiter/journal.ts";
 import { pidFileContent, readPidFile } from "../../../src/arbiter/pid-file.ts";
 import { openArbiterFolder } from "../../../src/arbiter/state-folder.ts";
