@@ -114,4 +114,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "write a commented sample configuration",
     load: async () => (await import("./init.ts")).initCommand(),
   },
+  {
+    name: "pki",
+    group: CONFIGURE,
+    summary: "make certificates for TLS: a small authority for those who have none",
+    load: async () => (await import("./pki.ts")).pkiCommand(),
+  },
 ];

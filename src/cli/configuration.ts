@@ -6,6 +6,7 @@
  * find out what is wrong. So addresses and folders are taken from whatever could be read, and only
  * commands about the configuration itself insist that all of it is right.
  */
+import { accessSync, constants } from "node:fs";
 import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
 import {
   IMPLIED_ARBITER,
@@ -13,12 +14,13 @@ import {
   renderProblem,
   resolveConfigPath,
   stateDirOf as stateDirOfLoaded,
+  tlsFilesOf,
   tokenFileOf,
 } from "../config/index.ts";
 import type { Loaded, Problem } from "../config/index.ts";
 import { ClearNo, SaidNo } from "./failure.ts";
 import { counted, standardError } from "./output.ts";
-import type { ArbiterPlaces } from "./places.ts";
+import type { ArbiterPlaces, ClientTls } from "./places.ts";
 
 /** The folder or file that is meant; that there is none is a clear no. */
 export function locateConfiguration(given: string | undefined, next: string | null = null): string {
@@ -55,9 +57,25 @@ export async function placesIn(path: string): Promise<ArbiterPlaces> {
   return {
     urls: arbiters.map((arbiter) => arbiter.url),
     tokenFile: tokenFileOf(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
-    tlsCa: loaded.settings.security.tlsCa,
+    tls: clientTls(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
     because: `The addresses are those of ${path}.`,
   };
+}
+
+/** An arbiter's own certificate is shown only where one is asked for, and only by who may read its key. */
+function clientTls(loaded: Loaded, arbiter: string): ClientTls {
+  const { caFile: ca, certFile, keyFile, clientCert } = tlsFilesOf(loaded, arbiter);
+  const mayShow = clientCert === "required" && certFile !== null && keyFile !== null && isReadable(keyFile);
+  return { ca, cert: mayShow ? certFile : null, key: mayShow ? keyFile : null };
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** To standard error, as a compiler would: each with its line and a caret. */

@@ -11,7 +11,7 @@ import type { Readable } from "node:stream";
 import type { Got, Method, Response } from "got";
 import { messageOf } from "../protocol/errors.ts";
 import { ClearNo } from "./failure.ts";
-import type { ArbiterPlaces } from "./places.ts";
+import type { ArbiterPlaces, ClientTls } from "./places.ts";
 
 /** Time to reach a machine; a dead host costs so much before the next arbiter is tried. */
 const CONNECT_MS = 1000;
@@ -57,7 +57,7 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
     followRedirect: false,
     timeout: TIMEOUTS,
     headers: { accept: "application/json", ...headers },
-    ...(places.tlsCa === null ? {} : { https: { certificateAuthority: await readCa(places.tlsCa) } }),
+    https: await secureOptions(places.tls),
   });
   let urls = [...places.urls];
 
@@ -170,7 +170,19 @@ async function authorization(tokenFile: string | null): Promise<Record<string, s
   return { authorization: `Bearer ${source.token}` };
 }
 
-async function readCa(path: string): Promise<string> {
+async function secureOptions({ ca, cert, key }: ClientTls): Promise<{
+  readonly certificateAuthority?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+}> {
+  return {
+    ...(ca === null ? {} : { certificateAuthority: await readPem(ca) }),
+    ...(cert === null ? {} : { certificate: await readPem(cert) }),
+    ...(key === null ? {} : { key: await readPem(key) }),
+  };
+}
+
+async function readPem(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {

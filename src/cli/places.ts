@@ -11,10 +11,16 @@ import type { ConnectionOptions } from "./options.ts";
 export interface ArbiterPlaces {
   readonly urls: readonly string[];
   readonly tokenFile: string | null;
-  /** Certificate file that vouches for the arbiters; null: the system's own. */
-  readonly tlsCa: string | null;
+  readonly tls: ClientTls;
   /** Where the addresses come from: shown when none of them answers. */
   readonly because: string;
+}
+
+/** Files in PEM form: who vouches for the arbiters (null: the system's own), and what to show them. */
+export interface ClientTls {
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
 }
 
 export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPlaces> {
@@ -24,16 +30,30 @@ export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPla
     return {
       urls: urlsOf(options.url, "--url"),
       tokenFile: tokenFile ?? trusted?.tokenFile ?? null,
-      tlsCa: trusted?.tlsCa ?? null,
+      tls: withEnvironment(trusted?.tls ?? NO_FILES),
       because: "--url was given.",
     };
   }
   const named = fromEnvironment("ARBITER_URL");
   if (named !== null && options.config === undefined) {
-    return { urls: urlsOf(named, "$ARBITER_URL"), tokenFile, tlsCa: null, because: "$ARBITER_URL is set." };
+    return {
+      urls: urlsOf(named, "$ARBITER_URL"),
+      tokenFile,
+      tls: withEnvironment(NO_FILES),
+      because: "$ARBITER_URL is set.",
+    };
   }
   const places = await fromFolder(options.config);
-  return { ...places, tokenFile: tokenFile ?? places.tokenFile };
+  return { ...places, tokenFile: tokenFile ?? places.tokenFile, tls: withEnvironment(places.tls) };
+}
+
+const NO_FILES: ClientTls = { ca: null, cert: null, key: null };
+
+/** A person's own certificate goes before the arbiter's that stands in the files. */
+function withEnvironment(tls: ClientTls): ClientTls {
+  const cert = fromEnvironment("ARBITER_TLS_CERT");
+  const own = cert === null ? tls : { cert, key: fromEnvironment("ARBITER_TLS_KEY") ?? cert };
+  return { ca: fromEnvironment("ARBITER_TLS_CA") ?? tls.ca, cert: own.cert, key: own.key };
 }
 
 /** Loaded only here: reading a configuration costs more than asking an arbiter. */

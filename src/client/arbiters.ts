@@ -21,6 +21,8 @@ export interface ArbitersOptions {
   readonly urls: readonly string[];
   readonly tokenFile: string | null;
   readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
 }
 
 export interface Answer {
@@ -35,7 +37,7 @@ export class Arbiters {
   #urls: readonly string[];
   #newestVersion = 0;
 
-  constructor({ urls, tokenFile, caFile }: ArbitersOptions) {
+  constructor({ urls, tokenFile, caFile, certFile, keyFile }: ArbitersOptions) {
     this.#urls = urls;
     this.#token = tokenFile === null ? null : new TokenSource(tokenFile);
     this.#http = got.extend({
@@ -43,7 +45,11 @@ export class Arbiters {
       followRedirect: false,
       retry: { limit: 0 },
       timeout: { lookup: CONNECT_MS, connect: CONNECT_MS, secureConnect: 2 * CONNECT_MS },
-      ...(caFile === null ? {} : { https: { certificateAuthority: readFileSync(caFile) } }),
+      https: {
+        ...(caFile === null ? {} : { certificateAuthority: readFileSync(caFile) }),
+        ...(certFile === null ? {} : { certificate: readFileSync(certFile) }),
+        ...(keyFile === null ? {} : { key: readFileSync(keyFile) }),
+      },
     });
   }
 

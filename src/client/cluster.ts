@@ -18,6 +18,9 @@ export interface ConnectOptions {
   readonly tokenFile?: string;
   /** Whom to trust behind `https`, in PEM form. (Default: the system's authorities.) */
   readonly caFile?: string;
+  /** What to show where arbiters ask for a certificate, in PEM form. (Default: none.) */
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }
 
 /** Who holds a service. */
@@ -60,6 +63,8 @@ export function connect(urls: string | readonly string[], options: ConnectOption
     urls: readUrls(typeof urls === "string" ? urls.split(",") : urls),
     tokenFile: options.tokenFile ?? null,
     caFile: options.caFile ?? null,
+    certFile: options.certFile ?? null,
+    keyFile: options.keyFile ?? null,
   });
   return {
     async resolve(service, { signal } = {}): Promise<Holder> {
