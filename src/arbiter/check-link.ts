@@ -31,6 +31,7 @@ export class Check implements Dispatcher.DispatchHandler {
   #bytes = 0;
   #chunks: Buffer[] = [];
   #ended = false;
+  #dropped = false;
 
   constructor(
     what: {
@@ -91,6 +92,7 @@ export class Check implements Dispatcher.DispatchHandler {
   /** Ends it without a word: nobody waits for it any more. */
   drop(): void {
     this.#ended = true;
+    this.#dropped = true;
   }
 
   end(end: CheckEnd): void {
@@ -98,7 +100,16 @@ export class Check implements Dispatcher.DispatchHandler {
     this.#ended = true;
     this.#chunks = [];
     this.link.ended(this, end.ok);
-    this.#onEnd(this, end);
+    if (end.ok) {
+      this.#onEnd(this, end);
+      return;
+    }
+    // Whoever hears of it may send the next check at once: not while the client still clears away
+    // what failed with this one (it asserts that nothing new has come), nor on a link that is just
+    // being broken off.
+    queueMicrotask(() => {
+      if (!this.#dropped) this.#onEnd(this, end);
+    });
   }
 }
 
