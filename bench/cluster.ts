@@ -39,6 +39,7 @@ export class Cluster {
   readonly #kind: Kind;
   readonly #processes = new Map<string, ChildProcess>();
   #url = "";
+  #isKept = false;
 
   private constructor(kind: Kind) {
     this.#kind = kind;
@@ -156,8 +157,7 @@ export class Cluster {
     for (;;) {
       const status = await this.#status();
       if (status !== null && isSettled(status)) return;
-      if (performance.now() > endMs)
-        throw new Error(`the cluster in ${this.#folder} does not settle: ${JSON.stringify(status)}`);
+      if (performance.now() > endMs) throw new Error(`the cluster does not settle: ${await this.trouble()}`);
       await sleep(50);
     }
   }
@@ -171,6 +171,12 @@ export class Cluster {
     }
   }
 
+  /** For whoever looks into a round that went wrong. */
+  async trouble(): Promise<string> {
+    this.#isKept = true;
+    return `${JSON.stringify(await this.#status(), null, 1)}\nIts logs are kept in ${this.#folder}`;
+  }
+
   async end(): Promise<void> {
     const children = [...this.#processes.values()].filter(
       ({ exitCode, signalCode }) => exitCode === null && signalCode === null,
@@ -180,7 +186,7 @@ export class Cluster {
       child.kill("SIGTERM");
     }
     await Promise.all(children.map((child) => endOf(child)));
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (!this.#isKept) rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -154,7 +154,8 @@ async function measureOnce(cluster: Cluster, measured: Case): Promise<Move> {
   await measured.cause(cluster, worker);
   const endMs = performance.now() + MOVE_TIMEOUT_MS;
   do {
-    if (performance.now() > endMs) throw new Error(`${measured.what}: nobody took over`);
+    if (performance.now() > endMs)
+      throw new Error(`${measured.what}: nobody took over. ${await cluster.trouble()}`);
     await sleep(AFTERWARDS_MS);
   } while (moveIn(cluster.log.acts(), causeNs) === null);
   await measured.afterwards?.(cluster, worker);
