@@ -127,6 +127,7 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 const chosen = CASES.filter(({ what, profile }) => `${what} ${profile}`.includes(values.only));
+let endedAlone = 0;
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
@@ -138,6 +139,11 @@ async function measure(measured: Case): Promise<Row[]> {
   try {
     await cluster.restore(null);
     for (let round = 0; round < all; round += 1) moves.push(await measureOnce(cluster, measured));
+    if (cluster.endedAlone > 0)
+      say(
+        `  ${cluster.endedAlone} processes ended though nothing was done to them: the machine stalled them`,
+      );
+    endedAlone += cluster.endedAlone;
   } finally {
     await cluster.end();
   }
@@ -196,7 +202,7 @@ function report(rows: readonly Row[], floor: Floor): string {
   ] as const;
   return [
     `${rounds} rounds each; ${cpus().length} cores, Node ${process.versions.node}, load ${loadavg()[0]?.toFixed(1)} at the end. `,
-    "Milliseconds, median (least–most).\n\n",
+    `Milliseconds, median (least–most). Processes that ended though nothing was done to them: ${endedAlone}.\n\n`,
     tableText(
       [
         "what",
