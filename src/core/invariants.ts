@@ -74,6 +74,11 @@ export function nothingOld(
   return null;
 }
 
+/** I3: assignments of a term are counted once: daemons ignore a count that begins anew. */
+export function countsOn(term: number, lastSeq: number, seq: number): string | null {
+  return seq > lastSeq ? null : `I3: term ${term} sends number ${seq} after number ${lastSeq}`;
+}
+
 /** I4: without arbiters and store, whoever was active and reaches its fellow candidates still is. */
 export function staysActive(before: readonly Belief[], now: readonly Belief[]): string | null {
   const key = (belief: Belief): string => `${belief.service} at ${belief.daemon}, epoch ${belief.epoch}`;

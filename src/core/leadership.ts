@@ -214,8 +214,15 @@ export function campaigned(step: Step, event: Campaigned): void {
     else leadership.mode = "standing-by";
     return;
   }
+  if (record.term === state.term && leadership.mode !== "leading") {
+    // It stepped down while this beat was on its way. No term is led twice: assignments are
+    // counted within it, and daemons ignore a count that begins anew (I3).
+    leadership.mode = "standing-by";
+    lookAgain(step, 0);
+    return;
+  }
   leadership.validUntilMs = event.beganAtMs + record.ttlMs / (1 + state.model.clockDrift);
-  if (record.term === state.term && leadership.mode === "leading") return;
+  if (record.term === state.term) return;
   if (record.instance !== options.instance) return;
   takeTerm(step, record);
 }

@@ -12,7 +12,7 @@ import type {
   OperatorCommand,
 } from "../core/arbiter-io.ts";
 import type { ArbiterState } from "../core/arbiter-state.ts";
-import { committedFirst } from "../core/invariants.ts";
+import { committedFirst, countsOn } from "../core/invariants.ts";
 import type { Report } from "../core/messages.ts";
 import type { ArbiterSpec } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
@@ -181,6 +181,10 @@ export class ArbiterHost implements Host {
   #assign(process: Process, { daemon, assignment, timeoutMs }: EffectOf<"assign">): void {
     const { network, store } = this.#simulation;
     mustHold(committedFirst(assignment, (service, epoch) => store.committed(service, epoch)));
+    const { term, seq } = assignment;
+    const { lastSeqs } = this.#simulation;
+    mustHold(countsOn(term, lastSeqs.get(term) ?? 0, seq));
+    lastSeqs.set(term, seq);
     const host = this.#simulation.daemon(daemon);
     const sentAtMs = process.nowMs();
     network.call<AssignmentAnswer>(

@@ -31,6 +31,8 @@ export class Simulation {
   failure: unknown = null;
   /** Rows of the service table taken, by the phase that they led to. */
   readonly moves: Map<string, number> = new Map();
+  /** Number of the last assignment sent, by term: one arbiter leads it, once. */
+  readonly lastSeqs: Map<number, number> = new Map();
   promisesAsked = 0;
   /** A state folder was lost: then an operator may have to decide. */
   wasWiped = false;

@@ -4,6 +4,7 @@ import {
   clearedIsPast,
   committedFirst,
   consecutive,
+  countsOn,
   epochRises,
   neverBack,
   nothingOld,
@@ -63,6 +64,8 @@ describe("the invariants", () => {
     expect(nothingOld({ term: 2, epoch: 3 }, { term: 2, epoch: 4 })).toBeNull();
     expect(nothingOld({ term: 2, epoch: 3 }, { term: 1, epoch: 4 })).toMatch(/^I3: term/);
     expect(nothingOld({ term: 2, epoch: 3 }, { term: 2, epoch: 3 })).toMatch(/^I3: epoch/);
+    expect(countsOn(2, 7, 8)).toBeNull();
+    expect(countsOn(2, 7, 7)).toMatch(/^I3: term 2/);
   });
 
   test("I4: who was active still is", () => {
