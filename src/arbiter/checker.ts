@@ -139,11 +139,15 @@ export class Checker {
     return link;
   }
 
+  /** Chosen at each connection, not once a link: files and certificates change. */
   #connectorFor(daemon: string): buildConnector.connector {
-    const { tls } = this.#options;
-    if (tls !== null && !this.#connectors.areOf(tls)) this.#connectors = connectors(tls);
-    const named = tls?.checksName(daemon) ?? true;
-    return named ? this.#connectors.named : this.#connectors.unnamed;
+    return (options, callback) => {
+      const { tls } = this.#options;
+      if (tls !== null && !this.#connectors.areOf(tls)) this.#connectors = connectors(tls);
+      const { named, unnamed } = this.#connectors;
+      const connect = (tls?.checksName(daemon) ?? true) ? named : unnamed;
+      connect(options, callback);
+    };
   }
 
   #currentHeaders(): readonly string[] {
