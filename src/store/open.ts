@@ -5,6 +5,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { ArbiterError } from "../protocol/errors.ts";
 import type { Store } from "./contract.ts";
+import { readLocation, withoutSecrets, type LocationForm } from "./location.ts";
 import { openSqliteStore } from "./sqlite.ts";
 
 export interface OpenStoreOptions {
@@ -20,62 +21,99 @@ export interface OpenStoreOptions {
 const BUSY_TIMEOUT_MS = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
 
-const ENGINES = ["sqlite", "mysql", "postgres", "etcd", "zookeeper", "quorum"] as const;
-const FORMS =
+const LATER: ReadonlySet<string> = new Set(["mysql", "etcd", "zookeeper", "quorum"]);
+const SQLITE_FORM =
   "sqlite:PATH, with PATH relative to the state folder or absolute, for example sqlite:var/arbiter.db";
+
+const POSTGRES: LocationForm = {
+  defaultPort: 5432,
+  severalHosts: false,
+  example: "postgres://USER:PASSWORD@HOST:5432/DATABASE",
+};
+
+type Engine = (url: string, options: Required<OpenStoreOptions>) => Promise<Store>;
+
+const ENGINES: Readonly<Record<string, Engine>> = {
+  sqlite: openSqlite,
+  postgres: openPostgres,
+};
 
 /** Rejects with an `ArbiterError` for a url that can't be used, with `StoreUnavailable` for a store that can't. */
 export async function openStore(url: string, options: OpenStoreOptions): Promise<Store> {
-  const colon = url.indexOf(":");
-  const engine = url.slice(0, Math.max(colon, 0));
-  const known = ENGINES.find((name) => name === engine);
-  if (known === undefined) {
-    throw new ArbiterError(
-      "ERR_ARB_STORE_URL",
-      `The store's url is "${withoutSecrets(url)}" and names no engine that Arbiter knows. Write ${FORMS}.`,
-    );
+  const engine = url.slice(0, Math.max(url.indexOf(":"), 0));
+  const open = Object.hasOwn(ENGINES, engine) ? ENGINES[engine] : undefined;
+  if (open !== undefined) {
+    return open(url, {
+      stateDir: options.stateDir,
+      busyTimeoutMs: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS,
+      callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
+    });
   }
-  if (known !== "sqlite") {
+  const known = Object.keys(ENGINES).join(", ");
+  if (LATER.has(engine)) {
     throw new ArbiterError(
       "ERR_ARB_STORE_ENGINE",
-      `The store's engine "${known}" is not part of this version of Arbiter ("${withoutSecrets(url)}"). Use sqlite: ${FORMS}.`,
+      `The store's engine "${engine}" is not part of this version of Arbiter ("${withoutSecrets(url)}"). Use one of ${known}.`,
     );
   }
-  const path = sqlitePath(url, url.slice(colon + 1));
+  throw new ArbiterError(
+    "ERR_ARB_STORE_URL",
+    `The store's url is "${withoutSecrets(url)}" and names no engine that Arbiter knows (${known}). Write ${SQLITE_FORM}.`,
+  );
+}
+
+async function openSqlite(url: string, options: Required<OpenStoreOptions>): Promise<Store> {
+  const path = sqlitePath(url, url.slice("sqlite:".length));
+  const { stateDir, busyTimeoutMs, callTimeoutMs } = options;
   return openSqliteStore({
-    path: resolve(options.stateDir, path),
+    path: resolve(stateDir, path),
     description: url,
     makeFolder: !isAbsolute(path),
-    busyTimeoutMs: options.busyTimeoutMs ?? BUSY_TIMEOUT_MS,
-    callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
+    busyTimeoutMs,
+    callTimeoutMs,
   });
+}
+
+// Engines on a server are loaded when they are chosen: nobody else pays for their drivers.
+
+async function openPostgres(url: string, options: Required<OpenStoreOptions>): Promise<Store> {
+  const location = readLocation(url, POSTGRES, options.stateDir);
+  if (location.path === "") throw noDatabase(url, POSTGRES);
+  const [{ PostgresEngine }, { openRemoteStore }] = await Promise.all([
+    import("./postgres.ts"),
+    import("./remote.ts"),
+  ]);
+  const engine = new PostgresEngine({ location, lockTimeoutMs: options.busyTimeoutMs });
+  return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
+}
+
+function noDatabase(url: string, { example }: LocationForm): ArbiterError {
+  return new ArbiterError(
+    "ERR_ARB_STORE_URL",
+    `The store's url is "${withoutSecrets(url)}" and names no database. Write it like ${example}.`,
+  );
 }
 
 function sqlitePath(url: string, rest: string): string {
   if (rest === ":memory:" || rest.startsWith("file:")) {
     throw new ArbiterError(
       "ERR_ARB_STORE_URL",
-      `The store's url is "${url}", but the store must outlive the process (epochs are never used twice). Write ${FORMS}.`,
+      `The store's url is "${url}", but the store must outlive the process (epochs are never used twice). Write ${SQLITE_FORM}.`,
     );
   }
   // `sqlite:///srv/a.db` is the absolute path; `sqlite://srv/a.db` would name a host.
   if (rest.startsWith("//") && !rest.startsWith("///")) {
     throw new ArbiterError(
       "ERR_ARB_STORE_URL",
-      `The store's url is "${url}", which names a host; SQLite is a file on this machine. Write ${FORMS}.`,
+      `The store's url is "${url}", which names a host; SQLite is a file on this machine. Write ${SQLITE_FORM}.`,
     );
   }
   const path = rest.startsWith("///") ? rest.slice(2) : rest;
   if (path === "" || path.endsWith("/") || path.includes("\0")) {
     throw new ArbiterError(
       "ERR_ARB_STORE_URL",
-      `The store's url is "${url}" and names no file. Write ${FORMS}.`,
+      `The store's url is "${url}" and names no file. Write ${SQLITE_FORM}.`,
     );
   }
   return path;
-}
-
-/** `mysql://user:secret@host/db` without what stands between the name and the host. */
-function withoutSecrets(url: string): string {
-  return url.replace(/(\/\/[^/@:]*):[^/@]*@/u, "$1:***@");
 }

@@ -21,7 +21,7 @@ export interface StorePlace {
 
 const PROCESS = fileURLToPath(new URL("store-process.ts", import.meta.url));
 
-interface Running {
+export interface Running {
   readonly process: ChildProcess;
   readonly lines: Record<string, unknown>[];
   readonly ended: Promise<void>;
