@@ -65,4 +65,29 @@ describe("what the simulator once found", () => {
       expect(stage.until("s1", 5000)).toBeLessThan(2000);
     },
   );
+
+  // Seen: a leader was frozen past its leadership's end while a beat of it was on its way. It stepped
+  // down, then heard that the beat had been taken, and led the same term again with its count of
+  // assignments at zero: daemons ignored it until the count had caught up, minutes later.
+  test.each([1, 2, 3, 4, 5])("no term is led twice, not by the same arbiter either (seed %i)", (seed) => {
+    const stage = new Stage(seed, { arbiters: 2, store: { latencyMs: 100, slowProbability: 0 } });
+    stage.pass(60_000);
+    const { leader } = stage.simulation;
+    const state = leader?.state;
+    while (leader?.state?.leadership.calling === false) stage.pass(1);
+    leader?.process?.pause();
+    // Past the end of the leadership as it knows it, not past that which the beat would give it.
+    stage.pass(1600);
+    leader?.resume();
+    const place = (): number => (state?.term ?? 0) * 1e9 + (state?.seq ?? 0);
+    let lastPlace = place();
+    for (let ms = 0; ms < 5000; ms += 10) {
+      stage.pass(10);
+      expect(place()).toBeGreaterThanOrEqual(lastPlace);
+      lastPlace = place();
+    }
+    // And whoever leads is obeyed: the service moves as soon as its program ends.
+    stage.simulation.daemon("m1").exitWork();
+    expect(stage.until("s1", 5000)).toBeLessThan(2000);
+  });
 });
