@@ -19,6 +19,7 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "failover_budget",
+    isLater: true,
     kind: "budget",
     fallback: "none",
     where: ["cluster"],
@@ -35,6 +36,7 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "reload_rollback",
+    isLater: true,
     kind: "text",
     fallback: "manual",
     oneOf: ["manual", "auto"],
@@ -50,6 +52,7 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "config_sync",
+    isLater: true,
     kind: "text",
     fallback: "warn",
     oneOf: ["warn", "enforce", "replicate"],
@@ -59,6 +62,7 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "config_sync_schedule",
+    isLater: true,
     kind: "cron",
     fallback: null,
     where: ["cluster"],
@@ -171,6 +175,7 @@ const SECURITY: readonly KeySpec[] = [
 const ALERTS: readonly KeySpec[] = [
   {
     name: "webhook",
+    isLater: true,
     kind: "url",
     fallback: null,
     isSecret: true,
@@ -179,6 +184,7 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "webhook_file",
+    isLater: true,
     kind: "path",
     fallback: null,
     where: ["alerts"],
@@ -194,6 +200,7 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "command",
+    isLater: true,
     kind: "command",
     fallback: null,
     where: ["alerts"],
@@ -209,6 +216,7 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "smtp",
+    isLater: true,
     kind: "text",
     fallback: null,
     isSecret: true,
@@ -217,6 +225,7 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "smtp_file",
+    isLater: true,
     kind: "path",
     fallback: null,
     where: ["alerts"],

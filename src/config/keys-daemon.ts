@@ -160,10 +160,12 @@ const MOVING: readonly KeySpec[] = [
   },
   {
     name: "failback_window",
+    isLater: true,
     kind: "window",
     fallback: null,
     where: SERVICE,
-    meaning: "Failback happens only then: a cron expression with a length, `0 2 * * * for 1h`.",
+    meaning:
+      "Failback happens only then: a cron expression with a length, `0 2 * * * for 1h`. Until it is carried out, a service with a window waits for `arbiter failback`.",
   },
   {
     name: "failure_timeout",
@@ -222,6 +224,7 @@ const MOVING: readonly KeySpec[] = [
   },
   {
     name: "drill",
+    isLater: true,
     kind: "cron",
     fallback: null,
     where: SERVICE,
@@ -229,6 +232,7 @@ const MOVING: readonly KeySpec[] = [
   },
   {
     name: "drill_max_age",
+    isLater: true,
     kind: "duration",
     fallback: "35d",
     where: SERVICE,

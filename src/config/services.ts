@@ -59,7 +59,8 @@ function serviceSpec(
     leaseMs: first.leaseMs,
     checkIntervalMs: first.checkIntervalMs,
     maxCheckAttempts: first.maxCheckAttempts,
-    failback: first.failback,
+    // Nobody opens windows yet: outside of one nothing may move by itself, so nothing does.
+    failback: first.failback === "auto" && first.failbackWindow !== null ? "manual" : first.failback,
     failbackDelayMs: first.failbackDelayMs,
     failbackDelayMaxMs: first.failbackDelayMaxMs,
     failureTimeoutMs: first.failureTimeoutMs,

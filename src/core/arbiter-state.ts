@@ -28,6 +28,8 @@ export interface DaemonView {
   /** Newest report accepted; null: it has never answered this arbiter. */
   report: Report | null;
   reportedAtMs: number;
+  /** Where the last answer to a check came from. */
+  reportedUrl: string | null;
   /** Newest nonce received, and when: `received(n) >= issued(n)`. */
   nonce: string | null;
   nonceReceivedAtMs: number;

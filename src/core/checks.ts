@@ -144,6 +144,7 @@ export function checkFailed(step: Step, event: FailedCheck): void {
     return;
   }
   countFailure(step, daemon);
+  if (event.cause === "refused") noteRefusal(step, daemon, event.sentAtMs);
   daemon.inFlightSinceMs = null;
   if (event.cause === "refused" && daemon.failedChecks < daemon.spec.maxCheckAttempts) {
     daemon.sendAgain = false;
@@ -152,6 +153,28 @@ export function checkFailed(step: Step, event: FailedCheck): void {
     return;
   }
   scheduleNext(step, daemon, true);
+}
+
+/**
+ * `proof_by_refusal`: where the operator knows that nothing in between refuses on its behalf, a
+ * closed port at the holder's own boot's last address is proof, since a daemon closes its port last.
+ * Never of a launched command: the launcher's port says nothing of the child.
+ */
+function noteRefusal(step: Step, daemon: DaemonView, sentAtMs: number): void {
+  const { report, spec } = daemon;
+  if (!spec.proofByRefusal || report === null || report.launched || daemon.reportedUrl !== spec.url) return;
+  for (const name of step.state.holdings.get(spec.name) ?? []) {
+    const view = step.state.services.get(name);
+    if (view === undefined || view.row.bootId !== report.bootId || view.row.stateId !== report.stateId)
+      continue;
+    if (sentAtMs <= view.committedAtMs) continue;
+    const says = `nobody listens any more at ${spec.url}, where boot ${report.bootId} answered last`;
+    view.proof = {
+      epoch: view.row.epoch,
+      planned: report.state === "leaving",
+      evidence: { daemon: spec.name, says },
+    };
+  }
 }
 
 /** Repeated at once on a fresh connection, and not counted. */

@@ -67,7 +67,12 @@ function accept(
   about: { service?: string; daemon?: string },
 ): void {
   step.commands.push({ id: event.id, text, eventIndex: step.events.length });
-  tell(step, { type, ...about, text: `${text} (by ${event.by})`, evidence: { by: event.by, ...event.origin } });
+  tell(step, {
+    type,
+    ...about,
+    text: `${text} (by ${event.by})`,
+    evidence: { by: event.by, ...event.origin },
+  });
 }
 
 function move(step: Step, event: Commanded, wanted: MoveCommand): void {

@@ -15,6 +15,7 @@ export function daemonView(spec: DaemonSpec): DaemonView {
     removed: false,
     report: null,
     reportedAtMs: 0,
+    reportedUrl: null,
     nonce: null,
     nonceReceivedAtMs: 0,
     failedChecks: 0,

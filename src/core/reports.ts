@@ -78,6 +78,7 @@ function accept(step: Step, daemon: DaemonView, event: Reported): void {
   daemon.report = report;
   daemon.reportedAtMs = nowMs;
   if (event.via === "check" && event.sentAtMs !== null) {
+    daemon.reportedUrl = daemon.spec.url;
     daemon.roundTripMs = nowMs - event.sentAtMs;
     // Only an answer ends a run of failures: an unasked report says nothing of the way back.
     daemon.failedChecks = 0;

@@ -377,3 +377,38 @@ describe("the arbiter doubts itself first", () => {
     expect(world.service().phase).toBe("held");
   });
 });
+
+describe("proof_by_refusal", () => {
+  const withRefusal = (proofByRefusal: boolean): ClusterRig => {
+    const specs = [daemonSpec("m", { proofByRefusal }), daemonSpec("s", { role: "spare", proofByRefusal })];
+    return new ClusterRig(model(specs, [serviceSpec("svc")])).start().advance(2000);
+  };
+  const dies = (world: ClusterRig): number => {
+    const sinceMs = world.nowMs;
+    world.node("m").cut = "refused";
+    world.node("m").alone = true;
+    world.node("m").state.held.clear();
+    world.arbiter({ kind: "connectionClosed", daemon: "m" });
+    while (world.service().row.holder !== "s") world.advance(10);
+    return world.nowMs - sinceMs;
+  };
+
+  test("a closed port is proof where the operator says so, and only a hint elsewhere", () => {
+    const trusting = withRefusal(true);
+    expect(dies(trusting)).toBeLessThanOrEqual(10);
+    expect(trusting.service().row).toMatchObject({ epoch: 2, cleared: 1 });
+    const careful = withRefusal(false);
+    expect(dies(careful)).toBeGreaterThan(1000);
+    expect(careful.service().row).toMatchObject({ epoch: 2, cleared: 0 });
+  });
+
+  test("not at another address than the one that answered last, and never of a launcher", () => {
+    const moved = withRefusal(true);
+    moved.view("m").reportedUrl = "http://elsewhere";
+    expect(dies(moved)).toBeGreaterThan(1000);
+    const launched = withRefusal(true);
+    const view = launched.view("m");
+    if (view.report !== null) view.report = { ...view.report, launched: true };
+    expect(dies(launched)).toBeGreaterThan(1000);
+  });
+});
