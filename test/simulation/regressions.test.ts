@@ -53,16 +53,13 @@ describe("what the simulator once found", () => {
       stage.pass(20_000);
       // The new one was never heard of by the old holder: nobody but an operator can decide.
       expect(stage.active()).toBeNull();
-      const order = (): number => (state?.term ?? 0) * 1e9 + (state?.seq ?? 0);
-      let lastOrder = order();
-      for (let ms = 0; ms < 5000; ms += 10) {
-        stage.pass(10);
-        expect(order()).toBeGreaterThanOrEqual(lastOrder);
-        lastOrder = order();
-      }
-      // And whoever leads is obeyed: the service moves as soon as its program ends.
-      stage.simulation.daemon("m1").exitWork();
-      expect(stage.until("s1", 5000)).toBeLessThan(2000);
+      const order = { verb: "failover", service: "m1", to: null, force: true, evenIfAlive: false } as const;
+      let status = 0;
+      stage.simulation.leader?.command(order, (answer) => {
+        status = answer.status;
+      });
+      expect(stage.until("m1", 1000)).toBeLessThan(200);
+      expect(status).toBe(202);
     },
   );
 
