@@ -7,6 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { ArbiterError } from "../protocol/errors.ts";
 
 export interface Endpoint {
@@ -165,6 +166,14 @@ export function withoutSecrets(url: string): string {
   if (!url.includes("://") && !url.startsWith("sqlite:")) return url.replace(/:.*/u, ":***");
   // Greedy up to the last @, since a password that isn't escaped may hold one.
   return url.replace(/(:\/\/[^/@:]*):.*@/u, "$1:***@");
+}
+
+/** Checks a certificate against what was written: some drivers check an address against "localhost". */
+export function identityOf(
+  tls: TlsSettings,
+  host: string,
+): (name: string, certificate: PeerCertificate) => Error | undefined {
+  return (_name, certificate) => checkServerIdentity(tls.servername ?? host, certificate);
 }
 
 /** `host:port`, with brackets where they belong. */

@@ -21,7 +21,7 @@ export interface OpenStoreOptions {
 const BUSY_TIMEOUT_MS = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
 
-const LATER: ReadonlySet<string> = new Set(["mysql", "etcd", "zookeeper", "quorum"]);
+const LATER: ReadonlySet<string> = new Set(["etcd", "zookeeper", "quorum"]);
 const SQLITE_FORM =
   "sqlite:PATH, with PATH relative to the state folder or absolute, for example sqlite:var/arbiter.db";
 
@@ -31,11 +31,18 @@ const POSTGRES: LocationForm = {
   example: "postgres://USER:PASSWORD@HOST:5432/DATABASE",
 };
 
+const MYSQL: LocationForm = {
+  defaultPort: 3306,
+  severalHosts: false,
+  example: "mysql://USER:PASSWORD@HOST:3306/DATABASE",
+};
+
 type Engine = (url: string, options: Required<OpenStoreOptions>) => Promise<Store>;
 
 const ENGINES: Readonly<Record<string, Engine>> = {
   sqlite: openSqlite,
   postgres: openPostgres,
+  mysql: openMysql,
 };
 
 /** Rejects with an `ArbiterError` for a url that can't be used, with `StoreUnavailable` for a store that can't. */
@@ -84,6 +91,17 @@ async function openPostgres(url: string, options: Required<OpenStoreOptions>): P
     import("./remote.ts"),
   ]);
   const engine = new PostgresEngine({ location, lockTimeoutMs: options.busyTimeoutMs });
+  return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
+}
+
+async function openMysql(url: string, options: Required<OpenStoreOptions>): Promise<Store> {
+  const location = readLocation(url, MYSQL, options.stateDir);
+  if (location.path === "") throw noDatabase(url, MYSQL);
+  const [{ MysqlEngine }, { openRemoteStore }] = await Promise.all([
+    import("./mysql.ts"),
+    import("./remote.ts"),
+  ]);
+  const engine = new MysqlEngine({ location, lockTimeoutMs: options.busyTimeoutMs });
   return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
 }
 

@@ -8,7 +8,7 @@
 import { Socket } from "node:net";
 import type { Client, QueryResultRow } from "pg";
 import { EngineTrouble, connectionTrouble, type Attempt } from "./engine.ts";
-import { endpointName, type StoreLocation } from "./location.ts";
+import { endpointName, identityOf, type StoreLocation } from "./location.ts";
 
 /** Between two requests of one transaction lie microseconds, unless the process is stopped. */
 const LONGEST_IDLE_MS = 700;
@@ -92,7 +92,7 @@ export class PostgresSession {
       ...(user === null ? {} : { user }),
       ...(password === null ? {} : { password }),
       database: path,
-      ssl: tls === null ? false : { ...tls },
+      ssl: tls === null ? false : { ...tls, checkServerIdentity: identityOf(tls, endpoint.host) },
       application_name: "arbiter",
       keepAlive: true,
       stream: () => this.#socket,

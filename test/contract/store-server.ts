@@ -247,7 +247,7 @@ export function makeCertificates(folder: string): Certificates {
     "-subj",
     "/CN=server",
     "-addext",
-    "subjectAltName=IP:127.0.0.1,DNS:localhost",
+    "subjectAltName=IP:127.0.0.1,DNS:store.example",
     "-keyout",
     at("server.key"),
     "-out",
