@@ -99,8 +99,12 @@ export function parsePort(text: string): Parsed<number> {
   return port >= 1 && port <= 65_535 ? done(port) : fail("a port: a number from 1 to 65535");
 }
 
-/** Names become folders, paths of URLs and labels of metrics. */
+/** Found in every object, wherever a name is looked up. */
+const INHERITED: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
+
+/** Names become folders, paths of URLs, labels of metrics, and members of JSON objects. */
 export function parseName(text: string): Parsed<string> {
+  if (INHERITED.has(text)) return fail("another name: programs that read the status give this one a meaning");
   return /^[\p{L}\p{N}_][\p{L}\p{N}_.:@-]{0,127}$/u.test(text)
     ? done(text)
     : fail("a name: letters, digits, `-`, `_`, `.`, `:` or `@`, 128 at most, no spaces");

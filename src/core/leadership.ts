@@ -10,6 +10,7 @@ import type { ArbiterEvent } from "./arbiter-io.ts";
 import type { ArbiterState, LeadershipView } from "./arbiter-state.ts";
 import { weight } from "./hash.ts";
 import { CLOCK_SLACK_MS, type LeadershipRecord } from "./model.ts";
+import { raisedBy } from "./plausible.ts";
 import { setTimer, tell, type Step } from "./step.ts";
 
 /** Beats in a time-to-live, so that three may be lost. */
@@ -113,7 +114,7 @@ function campaign(step: Step): void {
   const { record } = leadership;
   // A store may have lost its past: above every term that any daemon reports.
   let highest = Math.max(record?.term ?? 0, state.term);
-  for (const daemon of state.daemons.values()) highest = Math.max(highest, daemon.report?.term ?? 0);
+  for (const daemon of state.daemons.values()) highest = raisedBy(highest, daemon.report?.term ?? 0);
   const next: LeadershipRecord = {
     clusterId: record?.clusterId ?? options.freshClusterId,
     term: highest + 1,

@@ -7,6 +7,7 @@
  */
 import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { dueMove } from "./moves.ts";
+import { raisedBy } from "./plausible.ts";
 import { choose, type JudgeOptions } from "./placement.ts";
 import type { ServiceEvent } from "./service-table.ts";
 import { daemonOf, isOpen, mayCommit, type Step } from "./step.ts";
@@ -206,7 +207,7 @@ export function nextEpoch(step: Step, view: ServiceView): number {
   let highest = view.row.epoch;
   for (const name of view.spec.candidates) {
     const seen = step.state.daemons.get(name)?.report?.seenEpochs[view.spec.name];
-    if (seen !== undefined && seen > highest) highest = seen;
+    if (seen !== undefined) highest = raisedBy(highest, seen);
   }
   return highest + 1;
 }

@@ -59,7 +59,7 @@ export const LIMITS = {
   clockDrift: 0.5,
 } as const;
 
-const named = { entries: LIMITS.knownServices, keyLength: LIMITS.nameLength } as const;
+const named = { entries: LIMITS.knownServices, keyLength: LIMITS.nameLength, areNames: true } as const;
 const settings = { entries: LIMITS.configEntries, keyLength: LIMITS.nameLength } as const;
 const readEpoch = (from: Members, name: string): number => integer(from, name, 0);
 const readSetting = (from: Members, name: string): string => text(from, name, LIMITS.configValueLength);

@@ -63,11 +63,18 @@ export function text(from: Members, key: string, maxLength: number): string {
 /** What would move a terminal's cursor, or begin a line of its own in a log. */
 const CONTROL = /\p{Cc}/u;
 
-/** A name or an id: never empty, and nothing that a terminal obeys. */
+/**
+ * What every object has by itself (`constructor`). As the name of a service it would be found where
+ * nothing was ever put.
+ */
+const INHERITED: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
+
+/** A name or an id: never empty, nothing that a terminal obeys, nothing that every object has. */
 export function word(from: Members, key: string, maxLength: number): string {
   const value = member(from, key);
-  if (typeof value !== "string" || value.length === 0 || value.length > maxLength || CONTROL.test(value)) {
-    return malformed(key, `a string of 1 to ${maxLength} characters, none of them a control character`);
+  const fits = typeof value === "string" && value.length > 0 && value.length <= maxLength;
+  if (!fits || CONTROL.test(value) || INHERITED.has(value)) {
+    return malformed(key, `a name of 1 to ${maxLength} characters, none of them a control character`);
   }
   return value;
 }
@@ -140,7 +147,12 @@ export function list<T>(
 export function record<T>(
   from: Members,
   key: string,
-  limits: { readonly entries: number; readonly keyLength: number },
+  limits: {
+    readonly entries: number;
+    readonly keyLength: number;
+    /** Of services or daemons: what no such name may be, no key may. */
+    readonly areNames?: boolean;
+  },
   read: (members: Members, name: string) => T,
 ): Readonly<Record<string, T>> {
   const members = asMembers(member(from, key), key);
@@ -149,7 +161,8 @@ export function record<T>(
   const values: Record<string, T> = {};
   Object.setPrototypeOf(values, null);
   for (const name of names) {
-    if (name.length === 0 || name.length > limits.keyLength) {
+    const isBad = name.length === 0 || name.length > limits.keyLength;
+    if (isBad || (limits.areNames === true && INHERITED.has(name))) {
       return malformed(key, `a record whose names have 1 to ${limits.keyLength} characters`);
     }
     try {
