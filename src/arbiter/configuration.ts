@@ -159,6 +159,7 @@ export class ConfigurationFollower {
       log.warn(text);
       return { kind: "unconfirmed", text };
     }
+    for (const line of newWarnings(this.#inForce, loaded)) log.warn(line);
     this.#inForce = loaded;
     const { version } = engine.state.configuration;
     log.info(
@@ -178,6 +179,14 @@ export class ConfigurationFollower {
     }
     return { kind: "refused", errors };
   }
+}
+
+/** A misspelt key is in force as what it says, and its author should hear of it now. */
+function newWarnings(before: ValidConfiguration, after: ValidConfiguration): readonly string[] {
+  const warningsOf = ({ problems }: ValidConfiguration): string[] =>
+    problems.filter(({ severity }) => severity === "warning").map((problem) => publicText(problem));
+  const known = new Set(warningsOf(before));
+  return warningsOf(after).filter((text) => !known.has(text));
 }
 
 /** What a reload can't change in a running process. */
