@@ -174,9 +174,12 @@ export class ProgramRun {
     }
     this.#phase = "over";
     sink.exited(service, epoch, reason);
-    this.#tellHealth(null);
-    this.#giveBack();
-    this.#options.onOver();
+    // The report of it leaves first: files to tidy up would keep the proof back for a millisecond.
+    setImmediate(() => {
+      this.#tellHealth(null);
+      this.#giveBack();
+      this.#options.onOver();
+    });
   }
 
   async #restart(delayMs: number): Promise<void> {
