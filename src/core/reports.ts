@@ -22,7 +22,9 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
     if (isAnswer) refuse(step, daemon, event, "it belongs to another cluster");
     return null;
   }
-  switch (order(daemon, event)) {
+  const before = daemon.report;
+  const isNews = order(daemon, event);
+  switch (isNews) {
     case "stale":
       break;
     case "other-boot":
@@ -37,8 +39,14 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
   if (!isAnswer) return null;
   daemon.inFlightSinceMs = null;
   // Its answer brought the nonce that was missing: the same once more, without waiting an interval.
-  if (report.refusals.some(({ because }) => because === "no-lease")) daemon.sendAgain = true;
+  // Once: one that goes on saying so (or whose answers are out of date) would be asked without pause.
+  if (isNews === "newer" && lacksLease(report) && (before === null || !lacksLease(before)))
+    daemon.sendAgain = true;
   return daemon;
+}
+
+function lacksLease(report: Report): boolean {
+  return report.refusals.some(({ because }) => because === "no-lease");
 }
 
 function isForeign(step: Step, daemon: DaemonView, report: Report): boolean {

@@ -108,7 +108,7 @@ function unknownHolder(step: Step, view: ServiceView): Found | null {
     const daemon = step.state.daemons.get(name);
     if (daemon === undefined || daemon.failedChecks > 0) continue;
     const held = daemon.report?.services.find((one) => one.service === view.spec.name);
-    if (held === undefined || held.epoch <= view.row.epoch) continue;
+    if (held === undefined || raisedBy(view.row.epoch, held.epoch) === view.row.epoch) continue;
     if (found !== null) return null;
     found = daemon;
   }
