@@ -21,7 +21,7 @@ export interface OpenStoreOptions {
 const BUSY_TIMEOUT_MS = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
 
-const LATER: ReadonlySet<string> = new Set(["etcd", "zookeeper", "quorum"]);
+const LATER: ReadonlySet<string> = new Set(["zookeeper", "quorum"]);
 const SQLITE_FORM =
   "sqlite:PATH, with PATH relative to the state folder or absolute, for example sqlite:var/arbiter.db";
 
@@ -37,12 +37,19 @@ const MYSQL: LocationForm = {
   example: "mysql://USER:PASSWORD@HOST:3306/DATABASE",
 };
 
+const ETCD: LocationForm = {
+  defaultPort: 2379,
+  severalHosts: true,
+  example: "etcd://USER:PASSWORD@HOST1:2379,HOST2:2379,HOST3:2379",
+};
+
 type Engine = (url: string, options: Required<OpenStoreOptions>) => Promise<Store>;
 
 const ENGINES: Readonly<Record<string, Engine>> = {
   sqlite: openSqlite,
   postgres: openPostgres,
   mysql: openMysql,
+  etcd: openEtcd,
 };
 
 /** Rejects with an `ArbiterError` for a url that can't be used, with `StoreUnavailable` for a store that can't. */
@@ -102,6 +109,23 @@ async function openMysql(url: string, options: Required<OpenStoreOptions>): Prom
     import("./remote.ts"),
   ]);
   const engine = new MysqlEngine({ location, lockTimeoutMs: options.busyTimeoutMs });
+  return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
+}
+
+async function openEtcd(url: string, options: Required<OpenStoreOptions>): Promise<Store> {
+  const location = readLocation(url, ETCD, options.stateDir);
+  if (location.path !== "") {
+    throw new ArbiterError(
+      "ERR_ARB_STORE_URL",
+      `The store's url is "${withoutSecrets(url)}" and names a path, which etcd has none of. Write it like ${ETCD.example}, with "?prefix=NAME" behind it for keys below NAME.`,
+    );
+  }
+  const [{ EtcdServer }, { KeyValueEngine }, { openRemoteStore }] = await Promise.all([
+    import("./etcd.ts"),
+    import("./key-value.ts"),
+    import("./remote.ts"),
+  ]);
+  const engine = new KeyValueEngine(new EtcdServer(location, options.callTimeoutMs));
   return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
 }
 

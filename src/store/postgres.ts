@@ -21,6 +21,7 @@ import {
   type WriteAnswer,
   type WriteCall,
 } from "./group.ts";
+import { pause } from "./pause.ts";
 import { migratePostgres } from "./postgres-schema.ts";
 import { PostgresSession, type PostgresPlace } from "./postgres-session.ts";
 import { readConfiguration, readEvent, readLeadership } from "./stored.ts";
@@ -292,20 +293,4 @@ export class PostgresEngine implements StoreEngine {
 
 function recordOf(json: unknown): LeadershipRecord | null {
   return json === null ? null : sound(readLeadership(json), "the leadership record");
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve();
-      return;
-    }
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end, { once: true });
-  });
 }
