@@ -10,7 +10,18 @@
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hasOpen, isRunning, kernelBootId, killGroup, readStat, runningMembers } from "./process-group.ts";
+import { GUARD_NAME } from "./guard-script.ts";
+import {
+  hasOpen,
+  holdersOf,
+  isRunning,
+  kernelBootId,
+  killGroup,
+  readStat,
+  runningMembers,
+  signalGroup,
+  wordsOf,
+} from "./process-group.ts";
 
 export interface RecordedGroup {
   readonly pgid: number;
@@ -94,7 +105,19 @@ export async function killRecordedGroups(folder: string, lockFile: string): Prom
     await killGroup(group.pgid);
     killed.push(group.pgid);
   }
+  killIdleGuards(lockFile);
   return killed;
+}
+
+/**
+ * Guards that outlived their launcher and have nothing left to watch over. One that runs is about to
+ * end by itself; one that is stopped would hold the lock for as long as it is.
+ */
+function killIdleGuards(lockFile: string): void {
+  for (const pid of holdersOf(lockFile)) {
+    // It leads a group of its own.
+    if (wordsOf(pid).includes(GUARD_NAME)) signalGroup(pid, "SIGKILL");
+  }
 }
 
 function lives(launcher: Recorded["launcher"]): boolean {

@@ -21,6 +21,9 @@
 /** After the machine has slept, a program whose lease is over meanwhile runs for so long at most. */
 const NAP_S = "0.2";
 
+/** One of its words in the process list, by which it is known. */
+export const GUARD_NAME = "arbiter-guard";
+
 export const GUARD_SCRIPT: string = `
 trap '' HUP INT QUIT TERM USR1 USR2 PIPE TSTP
 echo -500 2>/dev/null >/proc/self/oom_score_adj

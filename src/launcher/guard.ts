@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { ArbiterError } from "../protocol/errors.ts";
-import { GUARD_SCRIPT } from "./guard-script.ts";
+import { GUARD_NAME, GUARD_SCRIPT } from "./guard-script.ts";
 import { uptimeCentisecondsAt } from "./uptime.ts";
 
 export interface WatchedGroup {
@@ -39,8 +39,13 @@ const CLOSE_PATIENCE_MS = 1000;
 const LONGEST_ANSWER = 64;
 /** Far more than a busy machine needs for the start of a shell. */
 const ANSWER_PATIENCE_MS = 3000;
-/** It answers each line within a millisecond; so many without an answer mean that it is stopped. */
-const UNANSWERED_LIMIT = 8;
+/**
+ * It answers each line within a millisecond. One that was asked so long ago and has said nothing
+ * since is stopped. Longer than a busy machine keeps a shell waiting, and far shorter than
+ * the two seconds of an ordinary lease: its successor knows the lease's end before that has come.
+ */
+const SILENCE_LIMIT_MS = 400;
+const READ_FIRST_MS = 20;
 
 export class Guard {
   readonly #options: GuardOptions;
@@ -53,7 +58,8 @@ export class Guard {
   #failuresInARow = 0;
   #isClosing = false;
   #lostReason: string | null = null;
-  #unanswered = 0;
+  /** Runs from the first line that it has not answered yet. */
+  #answerTimer: NodeJS.Timeout | null = null;
   #heard = "";
 
   constructor(options: GuardOptions) {
@@ -112,27 +118,36 @@ export class Guard {
   #send(): void {
     const { pgid, startTicks } = this.#group ?? { pgid: 0, startTicks: "0" };
     this.#process?.stdin?.write(`${pgid} ${startTicks} ${this.#endCs ?? "-"}\n`);
-    this.#unanswered += 1;
-    // SIGKILL reaches a stopped process too; another takes its place.
-    if (this.#unanswered > UNANSWERED_LIMIT) this.#process?.kill("SIGKILL");
+    this.#answerTimer ??= setTimeout(() => this.#suspect(), SILENCE_LIMIT_MS).unref();
+  }
+
+  /** Its answer may lie here unread, if it was this process that stood still: that is read first. */
+  #suspect(): void {
+    const guard = this.#process;
+    this.#answerTimer = setTimeout(() => {
+      this.#answerTimer = null;
+      // SIGKILL reaches a stopped process too; another takes its place.
+      guard?.kill("SIGKILL");
+    }, READ_FIRST_MS).unref();
+  }
+
+  #answered(): void {
+    if (this.#answerTimer !== null) clearTimeout(this.#answerTimer);
+    this.#answerTimer = null;
   }
 
   #start(): void {
     const { label } = this.#options;
-    const guard = spawn(
-      this.#options.bash,
-      ["--norc", "--noprofile", "-c", RUN_SCRIPT, "arbiter-guard", label],
-      {
-        // A session of its own: what the terminal sends to the launcher's group doesn't reach it.
-        detached: true,
-        cwd: "/",
-        env: { LC_ALL: "C", ARBITER_GUARD: GUARD_SCRIPT },
-        stdio: ["pipe", "pipe", "ignore", this.#options.lockDescriptor],
-      },
-    );
+    const guard = spawn(this.#options.bash, ["--norc", "--noprofile", "-c", RUN_SCRIPT, GUARD_NAME, label], {
+      // A session of its own: what the terminal sends to the launcher's group doesn't reach it.
+      detached: true,
+      cwd: "/",
+      env: { LC_ALL: "C", ARBITER_GUARD: GUARD_SCRIPT },
+      stdio: ["pipe", "pipe", "ignore", this.#options.lockDescriptor],
+    });
     this.#process = guard;
     this.#startedAt = performance.now();
-    this.#unanswered = 0;
+    this.#answered();
     this.#heard = "";
     // Its end is told by `exit`; a write into a closed pipe says nothing more.
     guard.stdin?.on("error", () => {});
@@ -142,7 +157,7 @@ export class Guard {
   }
 
   #hear(text: string): void {
-    this.#unanswered = 0;
+    this.#answered();
     this.#heard = (this.#heard + text).slice(-LONGEST_ANSWER);
     const group = this.#group;
     if (group !== null && this.#heard.includes(`watching ${group.pgid}\n`)) this.#watching?.resolve();

@@ -141,14 +141,17 @@ export function hasOpen(pid: number, path: string): boolean {
   }
 }
 
+/** Program and arguments; none where there is no such process. */
+export function wordsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
 /** `PID (program and arguments)`, as people know it from `ps`. */
 export function describeProcess(pid: number): string {
-  try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8")
-      .replaceAll(/[\0\s]+/gu, " ")
-      .trim();
-    return words === "" ? String(pid) : `${pid} (${words.length > 80 ? `${words.slice(0, 79)}…` : words})`;
-  } catch {
-    return String(pid);
-  }
+  const words = wordsOf(pid).join(" ").replaceAll(/\s+/gu, " ").trim();
+  return words === "" ? String(pid) : `${pid} (${words.length > 80 ? `${words.slice(0, 79)}…` : words})`;
 }
