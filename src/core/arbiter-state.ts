@@ -101,6 +101,8 @@ export interface ServiceView {
   moveReason: string | null;
   drainDeadlineMs: number;
   activationDeadlineMs: number;
+  /** What its timer is set to; null: it isn't. */
+  lookAtMs: number | null;
   /** A commit that changes holder, epoch or cleared is under way: neither renewed nor set back. */
   pendingCommit: number | null;
   /** A commit of candidates or `leaseMax` alone: renewals go on with what was committed before. */

@@ -146,7 +146,10 @@ function timerFired(step: Step, key: string): void {
   if (key === "leadership") return lookAtLeadership(step);
   if (key === "pauses") return endPauses(step);
   if (key.startsWith("service:")) {
-    step.dirty.add(key.slice("service:".length));
+    const name = key.slice("service:".length);
+    const view = state.services.get(name);
+    if (view !== undefined) view.lookAtMs = null;
+    step.dirty.add(name);
     return;
   }
   const daemon = state.daemons.get(key.slice("check:".length));

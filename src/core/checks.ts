@@ -8,7 +8,7 @@
 import type { ArbiterEvent, CheckFailure } from "./arbiter-io.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { PROTOCOL, type Assignment, type ServiceAssignment } from "./messages.ts";
-import { CLOCK_SLACK_MS } from "./model.ts";
+import { CLOCK_SLACK_MS, type ClusterModel } from "./model.ts";
 import { isLeading, setTimer, tell, type Step } from "./step.ts";
 
 /** A refused connection is tried again this soon: the port of a restarted process opens any moment. */
@@ -56,7 +56,7 @@ function assignmentFor(step: Step, daemon: DaemonView): Assignment {
     clusterId: state.clusterId,
     to: daemon.spec.name,
     leader: { name: state.options.name, url: state.options.url },
-    arbiters: state.model.arbiters.map(({ name, url }) => ({ name, url })),
+    arbiters: addressesOf(state.model),
     term: state.term,
     seq: state.seq,
     mapVersion: state.mapVersion,
@@ -64,6 +64,17 @@ function assignmentFor(step: Step, daemon: DaemonView): Assignment {
     nonce: daemon.nonce,
     services: isProbe(state, daemon) ? null : wanted(step, daemon),
   };
+}
+
+/** The same list for each assignment: a model is never changed. */
+const addresses = new WeakMap<ClusterModel, Assignment["arbiters"]>();
+
+function addressesOf(model: ClusterModel): Assignment["arbiters"] {
+  const known = addresses.get(model);
+  if (known !== undefined) return known;
+  const made = model.arbiters.map(({ name, url }) => ({ name, url }));
+  addresses.set(model, made);
+  return made;
 }
 
 /** A daemon of which the arbiter doesn't know enough to say what isn't wanted of it. */

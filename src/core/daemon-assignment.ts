@@ -9,7 +9,7 @@
  */
 import { apply, extendLease, grant, persist } from "./daemon-hold.ts";
 import type { AssignmentProblem } from "./daemon-io.ts";
-import { policyOf } from "./daemon-policy.ts";
+import { policyOf, saysTheSame } from "./daemon-policy.ts";
 import type { DaemonState, HeldService, Step } from "./daemon-state.ts";
 import { endPromise, livePromise } from "./daemon-promise.ts";
 import { demoteAtOf, leaseEndOf, readNonce, restsOnProof } from "./lease.ts";
@@ -127,7 +127,8 @@ function renew(
     return;
   }
   held.leaseMs = item.leaseMs;
-  held.policy = policyOf(step.state.options, item.config);
+  if (!saysTheSame(held.config, item.config)) held.policy = policyOf(step.state.options, item.config);
+  held.config = item.config;
   held.clockDrift = clockDrift;
   if (item.candidates.version > held.candidates.version) {
     // A round that didn't ask the newcomers proves nothing about them.

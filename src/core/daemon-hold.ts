@@ -37,6 +37,7 @@ export function grant(step: Step, item: ServiceAssignment, leaseEndMs: number, c
     phase: row.to,
     leaseMs: item.leaseMs,
     policy: policyOf(step.state.options, item.config),
+    config: item.config,
     clockDrift,
     leaseEndMs,
     grantedEndMs: leaseEndMs,

@@ -15,6 +15,7 @@ export interface HoldPolicy {
 }
 
 const DRAIN_TIMEOUT_MS = 10_000;
+const KEYS = ["on_arbiter_loss", "drain_timeout", "drain_margin", "kill_grace"];
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 export function policyOf(options: DaemonOptions, config: Readonly<Record<string, string>>): HoldPolicy {
@@ -26,6 +27,14 @@ export function policyOf(options: DaemonOptions, config: Readonly<Record<string,
       killGraceMs: options.killGraceMs ?? durationOf(config["kill_grace"]),
     },
   };
+}
+
+/** Whether the same policy comes of it: each renewal brings the text anew, and it hardly ever changes. */
+export function saysTheSame(
+  one: Readonly<Record<string, string>>,
+  other: Readonly<Record<string, string>>,
+): boolean {
+  return one === other || KEYS.every((key) => one[key] === other[key]);
 }
 
 function lossOf(text: string | undefined): HoldPolicy["onArbiterLoss"] {

@@ -27,6 +27,8 @@ export interface HeldService {
   phase: Exclude<HoldPhase, "idle">;
   leaseMs: number;
   policy: HoldPolicy;
+  /** What the policy was read from. */
+  config: Readonly<Record<string, string>>;
   clockDrift: number;
   /** A running maximum: nothing that arrives late makes it shorter. */
   leaseEndMs: number;
@@ -162,8 +164,8 @@ export function phaseOf(state: DaemonState): DaemonPhase {
   return phase;
 }
 
-/** A report without a nonce: for `GET /health`, and the body of every other one. */
-export function reportOf(state: DaemonState, nowMs: number): Report {
+/** Without a nonce it grants nothing: for `GET /health`. */
+export function reportOf(state: DaemonState, nowMs: number, nonce = ""): Report {
   const { options } = state;
   return {
     protocol: PROTOCOL,
@@ -174,7 +176,7 @@ export function reportOf(state: DaemonState, nowMs: number): Report {
     role: options.role,
     bootId: options.bootId,
     seq: state.reportSeq,
-    nonce: "",
+    nonce,
     term: state.term,
     state: phaseOf(state),
     healthy: state.health.healthy,

@@ -134,5 +134,5 @@ function speak(step: Step): Report {
   const { state, nowMs } = step;
   state.reportSeq += 1;
   const nonce = issueNonce(state.options.bootId, nowMs, { tagOf: step.tagOf });
-  return { ...reportOf(state, nowMs), nonce };
+  return reportOf(state, nowMs, nonce);
 }

@@ -257,7 +257,10 @@ export function stepDown(step: Step, because: string): void {
     daemon.sendAgain = false;
     setTimer(step, `check:${daemon.spec.name}`, null);
   }
-  for (const name of state.services.keys()) setTimer(step, `service:${name}`, null);
+  for (const [name, view] of state.services) {
+    view.lookAtMs = null;
+    setTimer(step, `service:${name}`, null);
+  }
   for (const commit of state.commits.values())
     for (const { id } of commit.commands)
       step.effects.push({

@@ -48,6 +48,7 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
     moveReason: null,
     drainDeadlineMs: 0,
     activationDeadlineMs: 0,
+    lookAtMs: null,
     pendingCommit: null,
     pendingSideCommit: null,
     history: [],

@@ -49,7 +49,10 @@ export function evaluate(step: Step, view: ServiceView): void {
   if (view.phase === "vacant") view.order = null;
   rememberHolderState(step, view);
   settle(step, view);
-  setTimer(step, `service:${view.spec.name}`, nextLookAtMs(step, view));
+  const lookAtMs = nextLookAtMs(step, view);
+  if (lookAtMs === view.lookAtMs) return;
+  view.lookAtMs = lookAtMs;
+  setTimer(step, `service:${view.spec.name}`, lookAtMs);
 }
 
 /** Epoch 0 rests on proof only if every candidate has answered and has seen no epoch. */
