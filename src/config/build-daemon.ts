@@ -6,12 +6,13 @@
  */
 import type { ArbiterSpec, DaemonSpec, Failback, OnArbiterLoss } from "../core/model.ts";
 import { buildLaunch } from "./build-launch.ts";
-import { DEFAULT_PORTS } from "./keys.ts";
+import { DEFAULT_PORTS, defaultPortOf } from "./keys.ts";
 import { nearest } from "./known.ts";
 import { type Place, type Problems, valuePlace } from "./problem.ts";
 import type { KeyReader } from "./reader.ts";
 import type { RawObject } from "./raw.ts";
 import { placeOf } from "./sort-objects.ts";
+import { parseName } from "./values.ts";
 
 /** From the protocol: what the lease is where nothing asks for a longer one. */
 const LEASE_MS = 2000;
@@ -48,7 +49,7 @@ export function readIdentity(
       { key: written.key, found: written.value, expected: `\`${label}\`` },
     );
   }
-  if (written === null && label !== null && !/^[\p{L}\p{N}_][\p{L}\p{N}_.:@-]{0,127}$/u.test(label)) {
+  if (written === null && label !== null && !parseName(label).ok) {
     problems.error(place, `\`${label}\` can't be a name`, {
       found: label,
       expected: "letters, digits, `-`, `_`, `.`, `:` or `@`, no spaces",
@@ -74,7 +75,7 @@ export function readIdentity(
 }
 
 function readPort(type: string, reader: KeyReader, place: Place, problems: Problems): number {
-  const port = reader.read("port", "port") ?? DEFAULT_PORTS[type];
+  const port = reader.read("port", "port") ?? defaultPortOf(type);
   if (port !== undefined) return port;
   if (reader.find("port") === null) {
     const near = nearest(type, Object.keys(DEFAULT_PORTS));

@@ -69,6 +69,11 @@ export const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   receiver: 7773,
 };
 
+/** Undefined: a type of the user's own, which names its port. */
+export function defaultPortOf(type: string): number | undefined {
+  return Object.hasOwn(DEFAULT_PORTS, type) ? DEFAULT_PORTS[type] : undefined;
+}
+
 /** What `profile = fast` stands for. */
 export const FAST_PROFILE: Readonly<Record<string, string>> = {
   check_interval: "50ms",

@@ -53,7 +53,9 @@ export function readMembers(
       [
         ...own,
         ...(ofService === undefined ? [] : [ofService]),
-        where === "arbiter" ? withoutPlace(around.cluster) : around.cluster,
+        where === "arbiter"
+          ? without(around.cluster, ["name", "address", "port"])
+          : without(around.cluster, ["name"]),
       ],
       where,
       problems,
@@ -118,10 +120,12 @@ export function memberSettings(
   return { drills: Object.fromEntries(drills), ownTokenFiles: Object.fromEntries(ownTokenFiles) };
 }
 
-/** An address or a port for all daemons isn't one for the arbiters. */
-function withoutPlace(layer: Layer): Layer {
+/**
+ * The cluster's name is nobody else's, and an address or a port for all daemons isn't one for the
+ * arbiters.
+ */
+function without(layer: Layer, names: readonly string[]): Layer {
   const keys = new Map(layer.keys);
-  keys.delete("address");
-  keys.delete("port");
+  for (const name of names) keys.delete(name);
   return { ...layer, keys };
 }

@@ -3,7 +3,7 @@
  * `[DEFAULT]`, a template, or something of another tool's that is passed over.
  */
 import { FOREIGN_OBJECTS } from "./keys-foreign.ts";
-import { DEFAULT_PORTS, keysOf, type Where } from "./keys.ts";
+import { DEFAULT_PORTS, defaultPortOf, keysOf, type Where } from "./keys.ts";
 import { isTemplate } from "./inherit.ts";
 import { nearest } from "./known.ts";
 import { type Place, type Problems, valuePlace } from "./problem.ts";
@@ -66,7 +66,7 @@ export function sortObjects(objects: readonly RawObject[], problems: Problems): 
 
 /** A `define` of a type that nobody knows may be a daemon of the user's own kind. */
 function isDaemonLike(object: RawObject): boolean {
-  if (object.type in DEFAULT_PORTS) return true;
+  if (defaultPortOf(object.type) !== undefined) return true;
   const isNamed = findEntry(object, `${object.type}_name`) !== null || findEntry(object, "name") !== null;
   return isNamed && ["address", "port", "spare", "use"].some((key) => findEntry(object, key) !== null);
 }

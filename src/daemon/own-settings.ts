@@ -7,7 +7,7 @@
  * names the place.
  */
 import path from "node:path";
-import { DEFAULT_PORTS } from "../config/keys.ts";
+import { defaultPortOf } from "../config/keys.ts";
 import type { DaemonSpec, LaunchSpec, Role } from "../core/model.ts";
 import { ArbiterError } from "../protocol/errors.ts";
 import type { RuntimeOptions } from "./options.ts";
@@ -104,7 +104,7 @@ function roleOf(asked: Asked, file: OwnFile | null): Role {
 }
 
 function defaultPort(type: string): number {
-  const port = DEFAULT_PORTS[type];
+  const port = defaultPortOf(type);
   if (port !== undefined) return port;
   throw usage(
     `A daemon of type ${type} has no default port. Say --port PORT, or write \`port\` in its file.`,
