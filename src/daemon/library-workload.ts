@@ -117,11 +117,15 @@ export class LibraryWorkload implements Workload {
   }
 
   fence(service: string, epoch: number, reason: string): never {
-    writeSync(
-      2,
-      `Fenced: ${service} at epoch ${epoch} had not stopped, because ${reason}. This process ends.\n`,
-    );
-    process.exit(FENCED_EXIT_CODE);
+    try {
+      writeSync(
+        2,
+        `Fenced: ${service} at epoch ${epoch} had not stopped, because ${reason}. This process ends.\n`,
+      );
+    } finally {
+      // Also where nobody reads what is said, or its disk is full.
+      process.exit(FENCED_EXIT_CODE);
+    }
   }
 
   async close(): Promise<void> {
