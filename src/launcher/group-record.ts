@@ -51,7 +51,12 @@ export function openGroupRecord(folder: string): GroupRecord {
       save();
     },
     remove(pgid): void {
-      if (groups.delete(pgid)) save();
+      if (!groups.delete(pgid)) return;
+      try {
+        save();
+      } catch {
+        // On a full disk: an entry too many names a group that is known to be gone by its start time.
+      }
     },
   };
 }
