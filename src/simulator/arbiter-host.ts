@@ -55,8 +55,8 @@ export class ArbiterHost implements Host {
   start(): void {
     const { world, model, configuration, options, mutation } = this.#simulation;
     if (this.process !== null) return;
-    const process = new Process(world, this.#clock, options.workload.latenessMs);
     const instance = this.#simulation.freshId("instance");
+    const process = new Process(world, this.#clock, options.workload.latenessMs, instance);
     const state = createArbiter({
       name: this.name,
       url: `http://${this.name}`,

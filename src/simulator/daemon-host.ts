@@ -19,7 +19,7 @@ import type { DaemonSpec } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
 import type { Work } from "./checkers/one-holder.ts";
 import type { Clock } from "./machine.ts";
-import { drawClock, Process } from "./machine.ts";
+import { Alarm, drawClock, Process } from "./machine.ts";
 import type { Mutation } from "./mutations.ts";
 import type { Host } from "./network.ts";
 import type { Simulation } from "./simulation.ts";
@@ -62,6 +62,7 @@ export class DaemonHost implements Host {
   #synced: DaemonMemory | null = null;
   #queue: StepQueue<DaemonEvent, DaemonEffect> | null = null;
   readonly #works = new Map<string, Work>();
+  readonly #guards = new WeakMap<Work, Alarm>();
   /** As last handed over, by service: it comes before the work that it is for. */
   readonly #leases = new Map<string, EffectOf<"leaseSet">>();
   readonly #answers = new Map<string, (answer: AssignmentAnswer) => void>();
@@ -83,8 +84,8 @@ export class DaemonHost implements Host {
   start(): void {
     const { world, options } = this.#simulation;
     if (this.process !== null || !this.isUp) return;
-    const process = new Process(world, this.#clock, options.workload.latenessMs);
     const bootId = this.#simulation.freshId("boot");
+    const process = new Process(world, this.#clock, options.workload.latenessMs, bootId);
     const memory = this.#mutation.onStart(this.#written);
     const state = createDaemon(this.#daemonOptions(bootId), memory, process.nowMs());
     this.process = process;
@@ -257,26 +258,27 @@ export class DaemonHost implements Host {
     const work = this.#works.get(service);
     if (work !== undefined && work.epoch === epoch) {
       this.#simulation.oneHolder.extend(work, leaseEndMs, this.#simulation.world.nowMs);
-      if (work.isLaunched) this.#guard(work, fenceAtMs);
+      this.#guards.get(work)?.set(work.clock.toWorld(fenceAtMs));
     }
   }
 
   /** The guard is a process of its own: it kills in time, also while the launcher is stopped. */
-  #guard(work: Work, fenceAtMs: number): void {
+  #guard(work: Work): Alarm {
     const { world } = this.#simulation;
-    const { leaseEndMs } = work;
-    world.at(work.clock.toWorld(fenceAtMs) + KILL_MS * world.random.next(), () => {
-      if (this.#works.get(work.service) !== work || work.leaseEndMs !== leaseEndMs) return;
-      this.#simulation.world.note("guard kills", this.name, work.service, work.epoch);
-      this.#endWork(work);
-      this.process?.run(() =>
-        this.#push({
-          kind: "exited",
-          service: work.service,
-          epoch: work.epoch,
-          reason: "killed by its guard",
-        }),
-      );
+    return new Alarm(world, () => {
+      world.after(KILL_MS * world.random.next(), () => {
+        if (this.#works.get(work.service) !== work) return;
+        world.note("guard kills", this.name, work.service, work.epoch);
+        this.#endWork(work);
+        this.process?.run(() =>
+          this.#push({
+            kind: "exited",
+            service: work.service,
+            epoch: work.epoch,
+            reason: "killed by its guard",
+          }),
+        );
+      });
     });
   }
 
@@ -296,7 +298,11 @@ export class DaemonHost implements Host {
     };
     this.#works.set(service, work);
     oneHolder.begin(work, world.nowMs);
-    if (work.isLaunched) this.#guard(work, lease.fenceAtMs);
+    if (work.isLaunched) {
+      const guard = this.#guard(work);
+      this.#guards.set(work, guard);
+      guard.set(work.clock.toWorld(lease.fenceAtMs));
+    }
     const isFailing = world.random.chance(options.workload.failProbability);
     this.process?.after(options.workload.activationMs * (0.5 + world.random.next()), () => {
       if (this.#works.get(service) !== work) return;
@@ -335,6 +341,7 @@ export class DaemonHost implements Host {
   }
 
   #endWork(work: Work): void {
+    this.#guards.get(work)?.cancel();
     if (this.#works.get(work.service) === work) this.#works.delete(work.service);
     this.#simulation.oneHolder.end(work);
   }

@@ -5,6 +5,7 @@
  * rest on two clocks agreeing. A paused process (SIGSTOP, a blocked event loop) takes nothing in;
  * once it goes on, everything comes at once, and late.
  */
+import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
 export class Clock {
@@ -45,13 +46,16 @@ export class Process {
   isPaused = false;
   pausedAtMs = 0;
   #late: (() => void)[] = [];
+  /** Different for each start on each machine: its timers draw from streams of their own. */
+  readonly #name: string;
   readonly #timers = new Map<string, Timer>();
   readonly #latenessMs: number;
 
-  constructor(world: World, clock: Clock, latenessMs: number) {
+  constructor(world: World, clock: Clock, latenessMs: number, name: string) {
     this.world = world;
     this.clock = clock;
     this.#latenessMs = latenessMs;
+    this.#name = name;
   }
 
   nowMs(): number {
@@ -75,16 +79,12 @@ export class Process {
   timer(key: string, atMs: number | null, fire: () => void): void {
     let timer = this.#timers.get(key);
     if (timer === undefined) {
-      timer = new Timer(this);
+      if (atMs === null) return;
+      timer = new Timer(this, this.world.stream(`${this.#name} ${key}`), this.#latenessMs);
       this.#timers.set(key, timer);
     }
-    if (atMs === null) {
-      timer.cancel();
-      return;
-    }
-    const { world, clock } = this;
-    const lateMs = LEAST_LATE_MS + this.#latenessMs * world.random.next();
-    timer.set(Math.max(world.nowMs, clock.toWorld(atMs)) + lateMs, fire);
+    if (atMs === null) timer.cancel();
+    else timer.set(atMs, fire);
   }
 
   pause(): void {
@@ -114,45 +114,82 @@ export class Process {
 }
 
 /**
- * A timer that is mostly put off before it fires: each renewal does. So it has one place on the
+ * Something that is mostly put off before it is due: each renewal does. So it has one place on the
  * agenda, and moves on from there when its time comes too early.
  */
-class Timer {
-  readonly #process: Process;
-  #dueMs = Number.POSITIVE_INFINITY;
+export class Alarm {
+  /** `Infinity`: not set. */
+  dueMs: number = Number.POSITIVE_INFINITY;
+  readonly #world: World;
+  readonly #ring: () => void;
   #plannedMs = Number.POSITIVE_INFINITY;
-  #fire: () => void = () => {};
-  #count = 0;
 
-  constructor(process: Process) {
-    this.#process = process;
+  constructor(world: World, ring: () => void) {
+    this.#world = world;
+    this.#ring = ring;
   }
 
-  set(dueMs: number, fire: () => void): void {
-    this.#count += 1;
-    this.#dueMs = dueMs;
-    this.#fire = fire;
+  set(dueMs: number): void {
+    this.dueMs = dueMs;
     if (dueMs < this.#plannedMs) this.#plan();
   }
 
   cancel(): void {
-    this.#count += 1;
-    this.#dueMs = Number.POSITIVE_INFINITY;
+    this.dueMs = Number.POSITIVE_INFINITY;
   }
 
   #plan(): void {
-    this.#plannedMs = this.#dueMs;
-    this.#process.world.at(this.#dueMs, this.#look);
+    this.#plannedMs = this.dueMs;
+    this.#world.at(this.dueMs, this.look);
   }
 
-  readonly #look = (): void => {
-    const { nowMs } = this.#process.world;
+  /** What stands on the agenda. */
+  readonly look = (): void => {
+    const { nowMs } = this.#world;
     if (this.#plannedMs <= nowMs) this.#plannedMs = Number.POSITIVE_INFINITY;
-    if (this.#dueMs > nowMs) {
-      if (this.#dueMs < this.#plannedMs) this.#plan();
+    if (this.dueMs > nowMs) {
+      if (this.dueMs < this.#plannedMs) this.#plan();
       return;
     }
-    this.#dueMs = Number.POSITIVE_INFINITY;
+    this.dueMs = Number.POSITIVE_INFINITY;
+    this.#ring();
+  };
+}
+
+/** A timer of a process: never early, a little late, and later still while the process is paused. */
+export class Timer {
+  readonly alarm: Alarm;
+  readonly #process: Process;
+  readonly #random: Random;
+  readonly #latenessMs: number;
+  #fire: () => void = () => {};
+  #count = 0;
+
+  constructor(process: Process, random: Random, latenessMs: number) {
+    this.#process = process;
+    this.#random = random;
+    this.#latenessMs = latenessMs;
+    this.alarm = new Alarm(process.world, this.#ring);
+  }
+
+  set(atMs: number, fire: () => void): void {
+    this.#count += 1;
+    this.#fire = fire;
+    this.alarm.set(this.dueOf(atMs, this.#process.world.nowMs));
+  }
+
+  /** When it comes, of the world's time, if it is set for `atMs` of the process's clock. */
+  dueOf(atMs: number, worldMs: number): number {
+    const lateMs = LEAST_LATE_MS + this.#latenessMs * this.#random.next();
+    return Math.max(worldMs, this.#process.clock.toWorld(atMs)) + lateMs;
+  }
+
+  cancel(): void {
+    this.#count += 1;
+    this.alarm.cancel();
+  }
+
+  readonly #ring = (): void => {
     const count = this.#count;
     // A paused process takes it later, unless it was set anew by something before it.
     this.#process.run(() => {

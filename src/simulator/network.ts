@@ -7,6 +7,7 @@
  * cores treat them as read-only.
  */
 import type { Process } from "./machine.ts";
+import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
 export interface NetworkOptions {
@@ -34,6 +35,7 @@ export class Network {
   readonly #world: World;
   /** `from>to` of links that are cut. */
   readonly #cut = new Set<string>();
+  readonly #streams = new Map<string, Map<string, Random>>();
 
   constructor(world: World, options: NetworkOptions) {
     this.#world = world;
@@ -52,14 +54,33 @@ export class Network {
     this.#cut.clear();
   }
 
+  /** What is drawn for this link, in this direction. */
+  streamOf(from: string, to: string): Random {
+    let streams = this.#streams.get(from);
+    if (streams === undefined) {
+      streams = new Map();
+      this.#streams.set(from, streams);
+    }
+    let stream = streams.get(to);
+    if (stream === undefined) {
+      stream = this.#world.stream(`${from}>${to}`);
+      streams.set(to, stream);
+    }
+    return stream;
+  }
+
+  get hasCuts(): boolean {
+    return this.#cut.size > 0;
+  }
+
   isCut(from: string, to: string): boolean {
     return this.#cut.size > 0 && this.#cut.has(`${from}>${to}`);
   }
 
   /** One message's way; null: it is lost. */
   #delayMs(from: Host, to: Host): number | null {
-    const { random } = this.#world;
     const { options } = this;
+    const random = this.streamOf(from.name, to.name);
     if (this.isCut(from.name, to.name) || random.chance(options.lossProbability)) return null;
     const delayMs = options.leastDelayMs + options.jitterMs * random.next();
     if (!random.chance(options.longDelayProbability)) return delayMs;
@@ -79,7 +100,7 @@ export class Network {
       }
     };
     this.#world.after(delayMs, arrive);
-    const { random } = this.#world;
+    const random = this.streamOf(from.name, to.name);
     if (random.chance(this.options.duplicateProbability)) {
       this.#world.after(delayMs + this.options.longDelayMs * random.next(), arrive);
     }
@@ -108,7 +129,7 @@ export class Network {
       this.#arrive(from, to, deliver, call);
     };
     this.#world.after(delayMs, arrive);
-    const { random } = this.#world;
+    const random = this.streamOf(from.name, to.name);
     if (random.chance(this.options.duplicateProbability)) {
       this.#world.after(delayMs + this.options.longDelayMs * random.next(), arrive);
     }

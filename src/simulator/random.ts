@@ -10,10 +10,11 @@ export class Random {
   #c: number;
   #count: number;
 
-  constructor(seed: number) {
+  /** Generators of one seed and different salts have nothing to do with each other. */
+  constructor(seed: number, salt = 0) {
     this.#a = seed | 0;
     this.#b = Math.floor(seed / 2 ** 32) | 0;
-    this.#c = 0x2545f491;
+    this.#c = 0x2545f491 ^ salt;
     this.#count = 1;
     for (let round = 0; round < 16; round++) this.next();
   }

@@ -10,6 +10,7 @@ import type { StoreContents } from "../store/contract.ts";
 import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "../store/rules.ts";
 import type { Process } from "./machine.ts";
 import { mustHold } from "./violation.ts";
+import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
 
 export interface StoreOptions {
@@ -39,8 +40,12 @@ export class SimulatedStore {
   readonly #committed = new Map<string, { readonly holder: string; readonly bootId: string }>();
   commits = 0;
 
+  /** What is drawn for its answers. */
+  readonly random: Random;
+
   constructor(world: World, options: StoreOptions) {
     this.#world = world;
+    this.random = world.stream("store");
     this.options = options;
   }
 
@@ -140,8 +145,7 @@ export class SimulatedStore {
   }
 
   #call<T>(from: Process, isWrite: boolean, apply: () => T, done: (result: StoreResult<T>) => void): void {
-    const { random } = this.#world;
-    const { options } = this;
+    const { random, options } = this;
     const isSlow = random.chance(options.slowProbability);
     const totalMs = options.latencyMs * (0.5 + random.next()) + (isSlow ? options.slowMs * random.next() : 0);
     const finish = (inMs: number, result: StoreResult<T>): void => {

@@ -1,5 +1,7 @@
 /**
  * Virtual time, and the one source of randomness: everything that happens in a run is planned here.
+ * Faults and choices are drawn from `random`; what is drawn all the time (delays, lateness) has a
+ * stream of its own for each link and timer, so that one's count says nothing of another's draws.
  *
  * Each thing worth telling goes through `note`: into a running hash, so that two runs of one seed can
  * be compared, and into a short memory of the last ones, which is printed when something is found.
@@ -28,8 +30,18 @@ export class World {
   #noted = 0;
   #hash = 0x811c9dc5;
 
+  readonly #seed: number;
+
   constructor(seed: number) {
+    this.#seed = seed;
     this.random = new Random(seed);
+  }
+
+  /** A source of its own: always the same for one name. */
+  stream(name: string): Random {
+    let salt = 0x811c9dc5;
+    for (let at = 0; at < name.length; at++) salt = Math.imul(salt ^ name.charCodeAt(at), 0x01000193);
+    return new Random(this.#seed, salt);
   }
 
   at(atMs: number, run: () => void): void {

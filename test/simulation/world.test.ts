@@ -24,7 +24,7 @@ function draw(seed: number): number[] {
 
 function make(): { world: World; process: Process; fired: string[] } {
   const world = new World(1);
-  return { world, process: new Process(world, drawClock(world, 0), 0), fired: [] };
+  return { world, process: new Process(world, drawClock(world, 0), 0, "p"), fired: [] };
 }
 
 function pair(): { world: World; network: Network; from: Host; to: Host } {
@@ -32,7 +32,7 @@ function pair(): { world: World; network: Network; from: Host; to: Host } {
   const host = (name: string): Host => ({
     name,
     isUp: true,
-    process: new Process(world, drawClock(world, 0), 0),
+    process: new Process(world, drawClock(world, 0), 0, "p"),
   });
   return { world, network: new Network(world, GOOD), from: host("a"), to: host("b") };
 }
@@ -114,7 +114,7 @@ describe("clocks", () => {
 
   test("a timer never fires early on its own clock", () => {
     const world = new World(1);
-    const process = new Process(world, drawClock(world, 0.05), 5);
+    const process = new Process(world, drawClock(world, 0.05), 5, "p");
     for (let count = 0; count < 200; count++) {
       const atMs = process.nowMs() + world.random.next() * 1000;
       let firedAtMs = 0;
