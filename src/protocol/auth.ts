@@ -7,7 +7,7 @@
  * compared by hash and in constant time, are never logged, and never stand in an error.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { ArbiterError, messageOf } from "./errors.ts";
@@ -36,6 +36,9 @@ export class TokenSource {
     this.#onProblem = onProblem;
     this.#tokens = readTokens(path);
     this.#digests = this.#tokens.map((token) => digest(token));
+    if ((statSync(path).mode & 0o007) !== 0) {
+      onProblem(`Everybody on this machine may read the token file ${path}: \`chmod 600\` it.`);
+    }
     this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS);
     this.#timer.unref();
   }

@@ -1,8 +1,8 @@
 /**
  * Raw bytes against the two real servers, each in this process: broken requests, half a request and
  * a closed connection, several at once, bodies of every kind. Whatever is answered is HTTP, never an
- * internal error; errors are problem+json; the servers go on answering, and what was refused has
- * changed nothing.
+ * internal error; errors are problem+json; the servers go on answering. In half of the worlds a
+ * token is wanted that nobody has: then nothing may change, whatever is sent.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -14,6 +14,7 @@ import { runDaemon } from "../../src/daemon/runtime.ts";
 import type { Workload } from "../../src/daemon/workload.ts";
 import type { Random } from "../../src/simulator/random.ts";
 import { freePort } from "../processes/arbiter-rig.ts";
+import { listIn } from "../processes/security-rig.ts";
 import { mutateJson, mutateText } from "./mutate.ts";
 import { ASSIGNMENT, PROMISE_REQUEST, REPORT } from "./samples.ts";
 import { Broken, check, shown, type Target, type World } from "./target.ts";
@@ -145,6 +146,8 @@ export function checkAnswer(answer: string, request: string): number | null {
 interface Server {
   readonly port: number;
   readonly lines: readonly Line[];
+  /** A token is wanted. */
+  readonly isClosed: boolean;
   /** What must not change by anything that was refused. */
   essence(): Promise<unknown>;
   close(): Promise<void>;
@@ -159,11 +162,11 @@ function worldOf(server: Server): World {
       waiting.push(exchange(server.port, text, cutAt).then((answer) => checkAnswer(answer, text)));
       if (waiting.length < AT_ONCE) return;
       const before = await server.essence();
-      const statuses = await Promise.all(waiting);
+      await Promise.all(waiting);
       waiting = [];
-      const isRefused = statuses.every((status) => status === null || status >= 400);
-      if (!isRefused) return;
-      check(isDeepStrictEqual(await server.essence(), before), () => "refused requests changed something");
+      const after = await server.essence();
+      if (!server.isClosed) return;
+      check(isDeepStrictEqual(after, before), () => `changed without a token: ${shown([before, after])}`);
     },
     async close(): Promise<void> {
       try {
@@ -183,6 +186,12 @@ async function json(url: string): Promise<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
+function tokenIn(folder: string): string {
+  const file = path.join(folder, "cluster.token");
+  writeFileSync(file, `${"0123456789abcdef".repeat(4)}\n`, { mode: 0o600 });
+  return file;
+}
+
 const IDLE: Workload = {
   launched: true,
   prepare: async () => {},
@@ -197,8 +206,9 @@ export const daemonHttp: Target = {
   name: "daemon-http",
   share: 4,
   block: 2_400,
-  async open(): Promise<World> {
+  async open(random): Promise<World> {
     const folder = mkdtempSync(path.join(tmpdir(), "arbiter-fuzz-daemon-"));
+    const isClosed = random.chance(0.5);
     const daemon = await runDaemon(
       {
         name: "daemon",
@@ -208,6 +218,7 @@ export const daemonHttp: Target = {
         port: 0,
         stateDir: folder,
         signals: false,
+        tokenFile: isClosed ? tokenIn(folder) : null,
         logger: { info: () => {}, warn: () => {}, error: () => {} },
       },
       IDLE,
@@ -215,6 +226,7 @@ export const daemonHttp: Target = {
     return worldOf({
       port: daemon.port,
       lines: DAEMON_LINES,
+      isClosed,
       async essence(): Promise<unknown> {
         const { clusterId, term, state, services, seenEpochs } = await json(`${daemon.url}/health`);
         return { clusterId, term, state, services, seenEpochs };
@@ -231,15 +243,16 @@ export const arbiterHttp: Target = {
   name: "arbiter-http",
   share: 3,
   block: 2_400,
-  async open(): Promise<World> {
+  async open(random): Promise<World> {
     const folder = mkdtempSync(path.join(tmpdir(), "arbiter-fuzz-arbiter-"));
+    const isClosed = random.chance(0.5);
     const config = path.join(folder, "etc", "arbiter");
     mkdirSync(config, { recursive: true });
     const port = await freePort();
     const nobody = await freePort();
     writeFileSync(
       path.join(config, "all.cfg"),
-      `[cluster]\nname = fuzz\n[arbiter]\nname = arbiter-master\naddress = 127.0.0.1\nport = ${port}\n` +
+      `${isClosed ? `[security]\ntoken_file = ${tokenIn(folder)}\n` : ""}[cluster]\nname = fuzz\n[arbiter]\nname = arbiter-master\naddress = 127.0.0.1\nport = ${port}\n` +
         `[scheduler]\nname = scheduler-master\naddress = 127.0.0.1\nport = ${nobody}\n` +
         `[scheduler scheduler-slave]\naddress = 127.0.0.2\nport = ${nobody}\nspare = 1\n`,
     );
@@ -253,9 +266,21 @@ export const arbiterHttp: Target = {
     return worldOf({
       port,
       lines: ARBITER_LINES,
+      isClosed,
       async essence(): Promise<unknown> {
-        const { services, term, config: inForce } = await json(`${url}/v1/status`);
-        return { services, term, inForce };
+        const { services, daemons, term, config: inForce } = await json(`${url}/v1/status`);
+        return {
+          term,
+          inForce,
+          services: listIn({ services }, "services").map(({ name, holder, epoch, phase, pause }) => ({
+            name,
+            holder,
+            epoch,
+            phase,
+            pause,
+          })),
+          maintenance: listIn({ daemons }, "daemons").map(({ maintenance }) => maintenance),
+        };
       },
       async close(): Promise<void> {
         // As an operator's Ctrl-C; nobody else in this process listens to it.

@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 function sourceOf(content: string, complaints: string[] = []): TokenSource {
-  writeFileSync(file, content);
+  writeFileSync(file, content, { mode: 0o600 });
   const source = new TokenSource(file, (text) => complaints.push(text));
   open.push(source);
   return source;
