@@ -231,7 +231,6 @@ function noEtcd(said: string, where: string): EngineTrouble {
   const hint = /HTTPS/iu.test(said) ? ' It speaks TLS: add "tls_ca=FILE" to the store\'s url.' : "";
   return new EngineTrouble(
     `is no etcd 3.4 or later: what listens at ${where} answers "${said}".${hint} Correct the address in the store's url, or upgrade etcd.`,
-    { isCertain: true },
   );
 }
 

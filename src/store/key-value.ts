@@ -242,7 +242,8 @@ export class KeyValueEngine implements StoreEngine {
       revision,
       lastEvent,
       services,
-      settings: settings.value === null ? null : unpack(settings.value),
+      // ZooKeeper's node is there from the beginning, without contents.
+      settings: settings.value === null || settings.value.length === 0 ? null : unpack(settings.value),
       configuration: null,
     });
     if (newest === null) return contents;

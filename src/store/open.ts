@@ -21,7 +21,7 @@ export interface OpenStoreOptions {
 const BUSY_TIMEOUT_MS = 1_000;
 const CALL_TIMEOUT_MS = 5_000;
 
-const LATER: ReadonlySet<string> = new Set(["zookeeper", "quorum"]);
+const LATER: ReadonlySet<string> = new Set(["quorum"]);
 const SQLITE_FORM =
   "sqlite:PATH, with PATH relative to the state folder or absolute, for example sqlite:var/arbiter.db";
 
@@ -43,6 +43,12 @@ const ETCD: LocationForm = {
   example: "etcd://USER:PASSWORD@HOST1:2379,HOST2:2379,HOST3:2379",
 };
 
+const ZOOKEEPER: LocationForm = {
+  defaultPort: 2181,
+  severalHosts: true,
+  example: "zookeeper://USER:PASSWORD@HOST1:2181,HOST2:2181,HOST3:2181/PATH",
+};
+
 type Engine = (url: string, options: Required<OpenStoreOptions>) => Promise<Store>;
 
 const ENGINES: Readonly<Record<string, Engine>> = {
@@ -50,6 +56,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   postgres: openPostgres,
   mysql: openMysql,
   etcd: openEtcd,
+  zookeeper: openZookeeper,
 };
 
 /** Rejects with an `ArbiterError` for a url that can't be used, with `StoreUnavailable` for a store that can't. */
@@ -126,6 +133,17 @@ async function openEtcd(url: string, options: Required<OpenStoreOptions>): Promi
     import("./remote.ts"),
   ]);
   const engine = new KeyValueEngine(new EtcdServer(location, options.callTimeoutMs));
+  return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
+}
+
+async function openZookeeper(url: string, options: Required<OpenStoreOptions>): Promise<Store> {
+  const location = readLocation(url, ZOOKEEPER, options.stateDir);
+  const [{ ZookeeperServer }, { KeyValueEngine }, { openRemoteStore }] = await Promise.all([
+    import("./zookeeper.ts"),
+    import("./key-value.ts"),
+    import("./remote.ts"),
+  ]);
+  const engine = new KeyValueEngine(new ZookeeperServer(location, options.callTimeoutMs));
   return openRemoteStore(engine, { description: location.description, callTimeoutMs: options.callTimeoutMs });
 }
 

@@ -52,6 +52,7 @@ export const readLeadership: Guard<LeadershipRecord> = (json) =>
     url: text(from, "url", NAME * 4),
     beat: integer(from, "beat", 0),
     released: flag(from, "released"),
+    ...(present(from, "successor") ? { successor: word(from, "successor", NAME) } : {}),
     ttlMs: number(from, "ttlMs", 0, MAX_TIME),
     electable: list(from, "electable", MANY, (item) => ({
       name: word(item, "name", NAME),

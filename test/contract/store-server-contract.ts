@@ -2,6 +2,7 @@
  * What every engine on a server must stand: a server that dies, freezes or is out of reach, at any
  * point of a call; and that each answer says truly whether the call was carried out.
  */
+import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { StoreFenced, StoreUnavailable, type Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
@@ -331,10 +332,11 @@ export function serverContract(suite: ServerSuite): void {
       const store = await open(server.url(newPrefix()), { stateDir: "/nonexistent" });
       await store.campaign(null, leadershipRecord());
       const rows = Array.from({ length: 1_000 }, (_, index) => serviceRow({ service: `service-${index}` }));
+      // No compression makes it small.
       const files = Object.fromEntries(
         Array.from({ length: 400 }, (_, index) => [
           `daemons/${index}.cfg`,
-          `${Array.from({ length: 4_000 }, (__, at) => ((index * 7_919 + at * 104_729) % 1_000_003).toString(36)).join("")}\n`,
+          `${randomBytes(12_000).toString("base64")}\n`,
         ]),
       );
       const large = { version: 1, hash: "h", atWallMs: 1, by: "anna", files };

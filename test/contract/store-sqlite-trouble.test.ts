@@ -135,12 +135,12 @@ function fillDisk(): string {
 }
 
 describe("the url", () => {
-  test.each(["mysql://anna:secret@db/arbiter", "zookeeper://anna:secret@h1:2181", "quorum:"])(
+  test.each(["mysql://anna:secret@db/arbiter", "zookeeper://anna:secret@h1:2181", "quorum://anna:secret@h1"])(
     "%s: an engine that isn't there yet is said so, without secrets",
     async (url) => {
       const error = await open(url).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: "ERR_ARB_STORE_ENGINE" });
-      expect(String(error)).toContain("Use one of sqlite, postgres");
+      expect(String(error)).toContain("Use one of sqlite, postgres, mysql, etcd, zookeeper");
       expect(String(error)).not.toContain("secret");
     },
   );
