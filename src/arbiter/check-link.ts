@@ -6,10 +6,8 @@
  * wheel holds the deadlines of all checks.
  */
 import { Client, type Dispatcher, type buildConnector } from "undici";
+import { MESSAGE_LIMIT_BYTES } from "../protocol/messages.ts";
 import { classify, timedOut, type CheckStage, type FailedCheck } from "./check-failure.ts";
-
-/** A report of a daemon that holds many services is some kilobytes. */
-export const LARGEST_ANSWER_BYTES = 65_536;
 
 /** The daemons keep a connection for 65 s and four intervals; an interval is far below this. */
 const IDLE_MS = 600_000;
@@ -71,8 +69,8 @@ export class Check implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (this.#bytes <= LARGEST_ANSWER_BYTES) this.#chunks.push(chunk);
-    else controller.abort(new Error(`the answer is larger than ${LARGEST_ANSWER_BYTES} bytes`));
+    if (this.#bytes <= MESSAGE_LIMIT_BYTES) this.#chunks.push(chunk);
+    else controller.abort(new Error(`the answer is larger than ${MESSAGE_LIMIT_BYTES} bytes`));
   }
 
   onResponseEnd(): void {

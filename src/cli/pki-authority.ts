@@ -147,7 +147,8 @@ async function openAuthority(folder: string): Promise<Authority> {
 function alternativeName(address: string): { readonly type: "ip" | "dns"; readonly value: string } {
   const bare = address.replace(/^\[(.*)\]$/u, "$1");
   if (isIP(bare) !== 0) return { type: "ip", value: bare };
-  if (HOST.test(bare)) return { type: "dns", value: bare };
+  // A host name's last label is never a number: `300.1.1.1` is a mistyped address.
+  if (HOST.test(bare) && !/(?:^|\.)\d+$/u.test(bare)) return { type: "dns", value: bare };
   throw new WrongUsage(`--address: \`${address}\` is neither an IP address nor a host name.`);
 }
 

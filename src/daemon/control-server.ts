@@ -14,14 +14,15 @@ import type { Access } from "../protocol/auth.ts";
 import { readJson } from "../protocol/body.ts";
 import { certificateName, refuseCaller } from "../protocol/caller.ts";
 import { messageOf } from "../protocol/errors.ts";
-import { parseAssignment, parsePromiseRequest } from "../protocol/messages.ts";
+import { MESSAGE_LIMIT_BYTES, parseAssignment, parsePromiseRequest } from "../protocol/messages.ts";
 import type { Parsed } from "../protocol/messages.ts";
 import { problem, sendJson, sendProblem } from "../protocol/problem.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { RefusalLog } from "../protocol/refusals.ts";
 import { MapKeeper } from "./map-keeper.ts";
 
-const MESSAGE_LIMIT_BYTES = 64 * 1024;
+/** A promise is asked for with some 300 bytes. */
+const REQUEST_LIMIT_BYTES = 64 * 1024;
 /** A map names every daemon of the cluster: some 100 bytes each, 10,000 of them. */
 const MAP_LIMIT_BYTES = 2 * 1024 * 1024;
 
@@ -159,9 +160,10 @@ function refuseRoute(matching: readonly Route[], request: IncomingMessage, respo
 async function readMessage<T>(
   request: IncomingMessage,
   response: ServerResponse,
+  limitBytes: number,
   parse: (value: unknown) => Parsed<T>,
 ): Promise<T | null> {
-  const body = await readJson(request, MESSAGE_LIMIT_BYTES);
+  const body = await readJson(request, limitBytes);
   if (!body.ok) {
     sendProblem(response, body.problem, body.close ? { connection: "close" } : {});
     return null;
@@ -193,7 +195,7 @@ const respondAssignment: Respond = async (called) => {
     called.refuse(stranger);
     return;
   }
-  const assignment = await readMessage(request, response, parseAssignment);
+  const assignment = await readMessage(request, response, MESSAGE_LIMIT_BYTES, parseAssignment);
   if (assignment === null) return;
   if (rules.asksNames && certificateName(request) !== assignment.leader.name) {
     called.refuse(refuseCaller(request, `the assignment is ${assignment.leader.name}'s`));
@@ -212,7 +214,7 @@ const respondAssignment: Respond = async (called) => {
 };
 
 const respondPromise: Respond = async ({ request, response, daemon, rules, refuse }) => {
-  const asked = await readMessage(request, response, parsePromiseRequest);
+  const asked = await readMessage(request, response, REQUEST_LIMIT_BYTES, parsePromiseRequest);
   if (asked === null) return;
   if (rules.asksNames && certificateName(request) !== asked.holder) {
     refuse(refuseCaller(request, `the promise is asked for in the name of ${asked.holder}`));

@@ -11,7 +11,6 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import type { PeerCertificate } from "node:tls";
 import { bearerOf } from "./auth.ts";
 import { problem } from "./problem.ts";
 import type { Problem } from "./problem.ts";
@@ -28,12 +27,16 @@ export function certificateName({ socket }: Pick<IncomingMessage, "socket">): st
   return name;
 }
 
+/** What is looked at of a certificate. */
+export interface Named {
+  readonly subject?: { readonly CN?: unknown } | undefined;
+  readonly subjectaltname?: string | undefined;
+}
+
 /** Exported for its test. */
-export function nameIn(
-  certificate: Partial<Pick<PeerCertificate, "subject" | "subjectaltname">>,
-): string | null {
+export function nameIn(certificate: Named): string | null {
   // Several common names come as a list: whose is it then?
-  const common: unknown = certificate.subject?.CN;
+  const common = certificate.subject?.CN;
   if (typeof common === "string" && common !== "") return common;
   if (common !== undefined) return null;
   const names = (certificate.subjectaltname ?? "").split(", ").filter((name) => name.startsWith("DNS:"));

@@ -39,6 +39,13 @@ import type { Members, Parsed } from "./reading.ts";
 
 export type { Parsed } from "./reading.ts";
 
+/**
+ * The largest assignment, and the largest report that answers one: what the limits below allow fits,
+ * with names of 64 characters. Such a message comes from one that was asked, or has a token; what
+ * comes unasked may be far smaller (a larger report is brought by the next check).
+ */
+export const MESSAGE_LIMIT_BYTES: number = 4 * 1024 * 1024;
+
 /** What a sender must keep to, too: a reason that is longer has to be cut before it is sent. */
 export const LIMITS = {
   nameLength: 255,

@@ -13,7 +13,7 @@ import { runArbiter } from "../../src/arbiter/main.ts";
 import { runDaemon } from "../../src/daemon/runtime.ts";
 import type { Workload } from "../../src/daemon/workload.ts";
 import type { Random } from "../../src/simulator/random.ts";
-import { freePort } from "../processes/arbiter-rig.ts";
+import { eventually, freePort } from "../processes/arbiter-rig.ts";
 import { listIn } from "../processes/security-rig.ts";
 import { mutateJson, mutateText } from "./mutate.ts";
 import { ASSIGNMENT, PROMISE_REQUEST, REPORT } from "./samples.ts";
@@ -263,6 +263,8 @@ export const arbiterHttp: Target = {
     const ended = runArbiter(options).catch((error: unknown) => ready.reject(error));
     await ready.promise;
     const url = `http://127.0.0.1:${port}`;
+    // Its first configuration is in the store: from now on nothing changes by itself.
+    await eventually(async () => (await json(`${url}/v1/config`))["version"], 1);
     return worldOf({
       port,
       lines: ARBITER_LINES,

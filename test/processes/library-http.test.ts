@@ -72,10 +72,10 @@ describe("an assignment", () => {
     );
   });
 
-  test("above 64 KiB is refused", async () => {
+  test("above 4 MiB is refused", async () => {
     expect(
       await refusal(
-        async () => await assign({ ...arbiter.assignmentFor("master", []), x: "x".repeat(70_000) }),
+        async () => await assign({ ...arbiter.assignmentFor("master", []), x: "x".repeat(4_200_000) }),
       ),
     ).toMatchObject(problem(413));
   });

@@ -10,7 +10,7 @@ import { problem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
 import type { BodyMember, BodyShape } from "./api.ts";
 
-/** Any operation fits a thousand times. */
+/** Any operation fits a thousand times, and so does a report of a daemon that holds a few services. */
 export const BODY_LIMIT_BYTES: number = 64 * 1024;
 
 type Value = string | number | boolean;

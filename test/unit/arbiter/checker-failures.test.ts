@@ -104,7 +104,7 @@ describe("a check that fails", () => {
     ["no JSON", answerWith(200, "<html>"), /no report/u],
     ["no report", answerWith(200, { status: "ok" }), /`protocol` must be 1/u],
     ["409 without a report", answerWith(409, { detail: "no" }), /HTTP 409/u],
-    ["too much", answerWith(200, { ...report(), padding: "x".repeat(70_000) }), /larger than 65536/u],
+    ["too much", answerWith(200, { ...report(), padding: "x".repeat(4_200_000) }), /larger than 4194304/u],
   ])("invalid: %s", async (_name, answer, detail) => {
     const { url } = await daemon(answer);
     const event = await newChecker().check({ url });

@@ -7,6 +7,8 @@ import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../../../src/core/messages.ts";
 import {
+  LIMITS,
+  MESSAGE_LIMIT_BYTES,
   parseAssignment,
   parsePromiseAnswer,
   parsePromiseRequest,
@@ -199,5 +201,41 @@ describe("an assignment", () => {
     const [service] = assignment.services ?? [];
     expect(parseAssignment({ ...assignment, services: [{ ...service, cleared: -1 }] }).ok).toBe(true);
     expect(parseAssignment({ ...assignment, services: [{ ...service, cleared: -2 }] }).ok).toBe(false);
+  });
+});
+
+describe("the limits", () => {
+  const name = (kind: string, at: number): string => `${kind}-${at}-`.padEnd(64, "x");
+  const many = <T>(count: number, make: (at: number) => T): readonly T[] =>
+    Array.from({ length: count }, (_, at) => make(at));
+
+  it("fit into the largest message, all of them at once, with names of 64 characters", () => {
+    const { services, knownServices, reasonLength } = LIMITS;
+    const largest: Report = {
+      ...report,
+      reason: "x".repeat(reasonLength),
+      services: many(services, (at) => ({
+        service: name("service", at),
+        epoch: 1_000_000,
+        state: "activating",
+        leaseRemainingMs: 1_234.567891234,
+        candidatesVersion: 1_000,
+      })),
+      seenEpochs: Object.fromEntries(many(knownServices, (at) => [name("service", at), 1_000_000])),
+      promises: many(knownServices, (at) => ({
+        service: name("service", at),
+        epoch: 1_000_000,
+        holder: name("daemon", at),
+        forMs: 1_234.567891234,
+      })),
+      refusals: many(services, (at) => ({
+        service: name("service", at),
+        epoch: 1_000_000,
+        because: "other-boot",
+      })),
+    };
+    const text = JSON.stringify(largest);
+    expect(Buffer.byteLength(text)).toBeLessThan(MESSAGE_LIMIT_BYTES);
+    expect(parseReport(JSON.parse(text))).toMatchObject({ ok: true });
   });
 });
