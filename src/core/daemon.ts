@@ -18,7 +18,7 @@ import { reportOf } from "./daemon-state.ts";
 import { issueNonce } from "./lease.ts";
 import type { Report } from "./messages.ts";
 
-export { createDaemon, memoryOf, phaseOf, reportOf } from "./daemon-state.ts";
+export { createDaemon, memoryOf, reportOf } from "./daemon-state.ts";
 export type { DaemonState } from "./daemon-state.ts";
 
 export function stepDaemon(
