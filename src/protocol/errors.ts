@@ -30,7 +30,8 @@ export const ERRORS = {
   ERR_ARB_MESSAGE: "A message is not what the protocol says; the member and what was expected are named.",
   ERR_ARB_BODY: "A request's body is too large, not JSON, or of another media type.",
   ERR_ARB_UNAUTHORIZED: "The request carries no valid bearer token.",
-  ERR_ARB_FORBIDDEN: "The request comes from another site's page or under a foreign host name.",
+  ERR_ARB_FORBIDDEN:
+    "The request comes from another site's page, under a foreign host name, or with another's certificate.",
   ERR_ARB_NOT_FOUND: "There is no such service, daemon or path.",
   ERR_ARB_METHOD: "The path exists, but not with this method.",
   ERR_ARB_CONFLICT: "The operation can't be done in the present state; the answer says why.",
