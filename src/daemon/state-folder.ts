@@ -8,12 +8,12 @@
  * folder, and a file that can't be understood stops the start instead of counting as empty. The
  * content is always synced before the rename: a power cut leaves the old file or the new one.
  */
-import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { DaemonMemory } from "../core/daemon-io.ts";
-import { ArbiterError, codeOf, messageOf } from "../protocol/errors.ts";
+import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import { readIfThere, replaceFile, stateIdIn } from "../shell/own-folder.ts";
 
 export interface StateFolder {
   readonly path: string;
@@ -47,7 +47,10 @@ export function openStateFolder(path: string, forgetCluster: boolean): StateFold
   const stateId = readStateId(path);
   const remembered = readMemory(path);
   const memory = remembered !== null && forgetCluster ? forgotten(remembered) : remembered;
-  if (memory !== null && forgetCluster) replaceFile(join(path, "memory.json"), serialise(memory));
+  if (memory !== null && forgetCluster) {
+    const file = join(path, "memory.json");
+    orStateError(file, "can't be written", () => replaceFile(file, serialise(memory)));
+  }
   return { path, stateId, memory, remember: memoryWriter(path) };
 }
 
@@ -58,27 +61,20 @@ function forgotten(memory: DaemonMemory): DaemonMemory {
 
 function readStateId(path: string): string {
   const file = join(path, "state-id");
-  const text = readIfThere(file)?.trim();
-  if (text === undefined) {
-    const stateId = randomUUID();
-    replaceFile(file, `${stateId}\n`);
-    return stateId;
-  }
-  if (!/^[\w-]{8,64}$/.test(text)) {
-    throw new ArbiterError(
-      "ERR_ARB_STATE_DIR",
-      `${file} doesn't hold a state id (found ${JSON.stringify(text.slice(0, 40))}). ` +
-        `Restore it, or remove the whole folder: the daemon is then a new candidate, ` +
-        `which a holder in failsafe has never heard of.`,
-    );
-  }
-  return text;
+  const read = orStateError(file, "can't be read or written", () => stateIdIn(path));
+  if (read.ok) return read.stateId;
+  throw new ArbiterError(
+    "ERR_ARB_STATE_DIR",
+    `${file} doesn't hold a state id (found ${JSON.stringify(read.found.slice(0, 40))}). ` +
+      `Restore it, or remove the whole folder: the daemon is then a new candidate, ` +
+      `which a holder in failsafe has never heard of.`,
+  );
 }
 
 function readMemory(path: string): DaemonMemory | null {
   const file = join(path, "memory.json");
-  const text = readIfThere(file);
-  if (text === undefined) return null;
+  const text = orStateError(file, "can't be read", () => readIfThere(file));
+  if (text === null) return null;
   const memory = parseMemory(text);
   if (memory === null) {
     throw new ArbiterError(
@@ -170,33 +166,11 @@ async function replaceFileLater(file: string, folder: string, text: string, sync
   }
 }
 
-/** At the start, when nothing waits for the loop. Synced: who the daemon is must not change. */
-function replaceFile(file: string, text: string): void {
-  const temporary = `${file}.new`;
+function orStateError<T>(file: string, what: string, act: () => T): T {
   try {
-    const descriptor = openSync(temporary, "w", 0o640);
-    try {
-      writeSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, file);
+    return act();
   } catch (error) {
-    throw new ArbiterError("ERR_ARB_STATE_DIR", `${file} can't be written: ${messageOf(error)}.`, {
-      cause: error,
-    });
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw new ArbiterError("ERR_ARB_STATE_DIR", `${file} can't be read: ${messageOf(error)}.`, {
-      cause: error,
-    });
+    throw new ArbiterError("ERR_ARB_STATE_DIR", `${file} ${what}: ${messageOf(error)}.`, { cause: error });
   }
 }
 

@@ -1,17 +1,12 @@
 /**
  * Keeps a state folder to one process. Two processes with one `stateId` would be one candidate
- * twice: the promise that one of them gave wouldn't bind the other.
- *
- * Node has no flock(2). SQLite has: in exclusive locking mode a connection that has written once
- * keeps its lock on the file until it is closed, and the kernel drops it when the process dies,
- * however it dies. POSIX drops such a lock as soon as *any* descriptor of the file is closed in
- * this process, so nothing else may ever open `lock.db`; the pid, which is for the error message
- * alone, stands in a file of its own.
+ * twice: the promise that one of them gave wouldn't bind the other. The pid, which is for the error
+ * message alone, stands in a file of its own.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import { lockFolder } from "../shell/own-folder.ts";
 
 export interface StateLock {
   release(): void;
@@ -19,34 +14,27 @@ export interface StateLock {
 
 /** Throws, naming the folder and (if it can be told) the process, when another one holds it. */
 export function lockStateFolder(folder: string): StateLock {
-  const file = join(folder, "lock.db");
   const pidFile = join(folder, "pid");
-  let database: DatabaseSync | null = null;
-  try {
-    database = new DatabaseSync(file, { timeout: 0 });
-    database.exec("PRAGMA journal_mode = DELETE");
-    database.exec("PRAGMA locking_mode = EXCLUSIVE");
-    database.exec("BEGIN EXCLUSIVE; PRAGMA user_version = 1; COMMIT");
-  } catch (error) {
-    database?.close();
-    throw lockError(folder, pidFile, error);
-  }
+  const lock = lockFolder(folder);
+  if (!lock.ok) throw lockError(folder, pidFile, lock);
   writeFileSync(pidFile, `${process.pid}\n`);
-  const held = database;
   return {
     release(): void {
       rmSync(pidFile, { force: true });
-      held.close();
+      lock.release();
     },
   };
 }
 
-function lockError(folder: string, pidFile: string, cause: unknown): ArbiterError {
-  const text = messageOf(cause);
-  if (!/locked|busy/i.test(text)) {
+function lockError(
+  folder: string,
+  pidFile: string,
+  { isHeld, cause }: { readonly isHeld: boolean; readonly cause: unknown },
+): ArbiterError {
+  if (!isHeld) {
     return new ArbiterError(
       "ERR_ARB_STATE_DIR",
-      `The state folder ${folder} can't be locked: ${text}. Check that it is writable and on a local disk.`,
+      `The state folder ${folder} can't be locked: ${messageOf(cause)}. Check that it is writable and on a local disk.`,
       { cause },
     );
   }
