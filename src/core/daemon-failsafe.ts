@@ -11,6 +11,13 @@ import { demoteAtOf, extensionEndOf, failsafeAtOf, roundMsOf } from "./lease.ts"
 import type { Candidate, PromiseRequest } from "./messages.ts";
 import { PROTOCOL } from "./messages.ts";
 
+/**
+ * A new round begins while answers of the last ones may still come: on a busy machine each may take
+ * longer than one round, and a late answer is a promise all the same, counted from when it was asked
+ * for. One more connection than this is kept to each fellow.
+ */
+const OPEN_ROUNDS = 3;
+
 /** Before an event: a lease that has run out is over, whatever the event would have brought. */
 export function endLapsedLeases(step: Step): void {
   for (const held of step.state.held.values()) {
@@ -74,13 +81,17 @@ function ask(step: Step, held: HeldService): void {
   const { options } = step.state;
   const others = held.candidates.list.filter((candidate) => candidate.stateId !== options.stateId);
   held.roundNumber += 1;
-  const timeoutMs = roundMsOf(held.leaseMs);
+  const roundMs = roundMsOf(held.leaseMs);
+  const timeoutMs = roundMs * OPEN_ROUNDS;
+  const before = held.round;
+  if (before?.before != null) before.before.before = null;
   const round: FailsafeRound = {
     number: held.roundNumber,
     askedAtMs: step.nowMs,
     forMs: held.leaseMs,
     missing: new Set(others.map((candidate) => candidate.stateId)),
-    nextAtMs: step.nowMs + timeoutMs,
+    nextAtMs: step.nowMs + roundMs,
+    before,
   };
   held.round = round;
   for (const candidate of others) {
@@ -111,15 +122,21 @@ function requestFor(
 
 export function promiseAnswered(step: Step, event: EventOf<"promiseAnswered">): void {
   const held = step.state.held.get(event.service);
-  const round = held?.round ?? null;
-  if (held === undefined || round === null) return;
-  if (held.epoch !== event.epoch || round.number !== event.round) return;
+  if (held === undefined || held.epoch !== event.epoch) return;
+  const round = openRound(held, event.round);
+  if (round === null) return;
   const { answer, candidate } = event;
   // Under another name or state it is nobody's promise.
   if (answer === null || answer.name !== candidate.name || answer.stateId !== candidate.stateId) return;
   if (answer.service !== held.service || answer.epoch !== held.epoch || answer.round !== round.number) return;
   if (!answer.promised) return;
   if (round.missing.delete(answer.stateId) && round.missing.size === 0) allPromised(step, held, round);
+}
+
+function openRound({ round: newest }: HeldService, number: number): FailsafeRound | null {
+  let round = newest;
+  while (round !== null && round.number !== number) round = round.before;
+  return round;
 }
 
 function allPromised(step: Step, held: HeldService, round: FailsafeRound): void {

@@ -59,6 +59,8 @@ export interface FailsafeRound {
   /** State ids of those who have not promised yet. */
   readonly missing: Set<string>;
   readonly nextAtMs: number;
+  /** The round before it, where its answers may still come. */
+  before: FailsafeRound | null;
 }
 
 /** A promise that this daemon gave; at most one a service, the farthest-reaching. */

@@ -50,6 +50,32 @@ describe("a holder without renewal", () => {
     expect(rig.effect("leaseSet").leaseEndMs).toBe(2000 + EXTENSION_MS);
   });
 
+  test("takes an answer that comes after the next round has begun, counted from when it was asked for", () => {
+    const rig = asking();
+    rig.answerRound(SPARE);
+    const late = { service: "svc", epoch: 1, round: 1, candidate: THIRD } as const;
+    rig.elapse(250);
+    rig.answerRound(SPARE);
+    expect(rig.leaseEndMs).toBe(3000);
+    const because = {
+      protocol: 1,
+      name: THIRD.name,
+      stateId: THIRD.stateId,
+      promised: true,
+      because: "",
+    } as const;
+    rig.send({ kind: "promiseAnswered", ...late, answer: { ...late, ...because } });
+    expect(rig.leaseEndMs).toBe(2000 + EXTENSION_MS);
+  });
+
+  test("isn't kept by answers of two rounds put together", () => {
+    const rig = asking();
+    rig.answerRound(SPARE);
+    rig.elapse(250);
+    rig.answerRound(THIRD);
+    expect(rig.leaseEndMs).toBe(3000);
+  });
+
   test("isn't kept by a part of the promises: it asks again, then stops", () => {
     const rig = asking();
     rig.answerRound(SPARE);
