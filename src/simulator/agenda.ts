@@ -17,6 +17,15 @@ export class Agenda {
     return this.#times[0] ?? Number.POSITIVE_INFINITY;
   }
 
+  /** When the first one is due that isn't among these; `Infinity`: there is none. */
+  nextMsBut(these: ReadonlySet<() => void>): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [at, run] of this.#runs.entries()) {
+      if (!these.has(run)) nextMs = Math.min(nextMs, this.#timeAt(at));
+    }
+    return nextMs;
+  }
+
   plan(atMs: number, run: () => void): void {
     const order = this.#count;
     this.#count += 1;

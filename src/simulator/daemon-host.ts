@@ -14,6 +14,7 @@ import type {
   DaemonMemory,
   DaemonOptions,
 } from "../core/daemon-io.ts";
+import { issueNonce } from "../core/lease.ts";
 import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
 import type { DaemonSpec } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
@@ -75,6 +76,17 @@ export class DaemonHost implements Host {
     this.#simulation = simulation;
     this.#clock = drawClock(simulation.world, simulation.options.clockDrift);
     this.#stateId = simulation.freshId("state");
+  }
+
+  /** The work of this service that is done here, and its guard; null: none. */
+  workOf(service: string): { readonly work: Work; readonly guard: Alarm | null } | null {
+    const work = this.#works.get(service);
+    return work === undefined ? null : { work, guard: this.#guards.get(work) ?? null };
+  }
+
+  nonceOf(nowMs: number): string {
+    const bootId = this.state?.options.bootId ?? "";
+    return issueNonce(bootId, nowMs, { tagOf: taggerOf(bootId) });
   }
 
   get isRunning(): boolean {

@@ -87,6 +87,11 @@ export class Process {
     else timer.set(atMs, fire);
   }
 
+  /** Null: it was never set. */
+  timerOf(key: string): Timer | null {
+    return this.#timers.get(key) ?? null;
+  }
+
   pause(): void {
     if (!this.isAlive || this.isPaused) return;
     this.isPaused = true;

@@ -69,6 +69,17 @@ export class Network {
     return stream;
   }
 
+  /** One message's way on a network that loses and delays nothing. */
+  quietDelayMs(random: Random): number {
+    return this.options.leastDelayMs + this.options.jitterMs * random.next();
+  }
+
+  /** Nothing is cut, lost, sent twice or late. */
+  get isQuiet(): boolean {
+    const { lossProbability, duplicateProbability, longDelayProbability } = this.options;
+    return !this.hasCuts && lossProbability + duplicateProbability + longDelayProbability === 0;
+  }
+
   get hasCuts(): boolean {
     return this.#cut.size > 0;
   }

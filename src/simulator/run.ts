@@ -19,6 +19,8 @@ export interface Outcome {
   readonly error: unknown;
   readonly virtualMs: number;
   readonly steps: number;
+  /** Checks and beats that were reckoned instead of played. */
+  readonly skipped: number;
   readonly traceHash: string;
   /** The last notes before the end. */
   readonly trace: readonly string[];
@@ -29,9 +31,14 @@ export interface Outcome {
   readonly promisesAsked: number;
 }
 
-export function runSeed(seed: number, overrides: Overrides = {}, mutation: Mutation = NO_MUTATION): Outcome {
+export function runSeed(
+  seed: number,
+  overrides: Overrides = {},
+  mutation: Mutation = NO_MUTATION,
+  runs: { readonly fastForward: boolean } = { fastForward: true },
+): Outcome {
   const options = drawOptions(seed, overrides);
-  const simulation = new Simulation(seed, options, mutation);
+  const simulation = new Simulation(seed, options, mutation, runs);
   try {
     const { world } = simulation;
     for (const host of simulation.arbiters) host.start();
@@ -56,6 +63,7 @@ export function runSeed(seed: number, overrides: Overrides = {}, mutation: Mutat
     error: failure,
     virtualMs: world.nowMs,
     steps: world.steps,
+    skipped: simulation.fastForward?.skipped ?? 0,
     traceHash: world.hash,
     trace: world.lines(),
     picture: failure === null ? [] : pictureOf(simulation),

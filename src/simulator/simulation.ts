@@ -6,9 +6,11 @@ import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { ClusterModel } from "../core/model.ts";
 import { ArbiterHost } from "./arbiter-host.ts";
 import { OneHolder } from "./checkers/one-holder.ts";
+import { FastForward } from "./fast-forward.ts";
 import { makeCluster } from "./cluster.ts";
 import { DaemonHost } from "./daemon-host.ts";
 import type { Mutation } from "./mutations.ts";
+import { NO_MUTATION } from "./mutations.ts";
 import { Network } from "./network.ts";
 import type { SimulationOptions } from "./options.ts";
 import { SimulatedStore } from "./store.ts";
@@ -27,6 +29,8 @@ export class Simulation {
   readonly oneHolder: OneHolder = new OneHolder();
   readonly daemons: readonly DaemonHost[];
   readonly arbiters: readonly ArbiterHost[];
+  /** Null: every check is played. */
+  readonly fastForward: FastForward | null = null;
   /** The first thing that went wrong; it ends the run. */
   failure: unknown = null;
   /** Rows of the service table taken, by the phase that they led to. */
@@ -39,7 +43,12 @@ export class Simulation {
   #ids = 0;
   #edits = 0;
 
-  constructor(seed: number, options: SimulationOptions, mutation: Mutation) {
+  constructor(
+    seed: number,
+    options: SimulationOptions,
+    mutation: Mutation,
+    runs: { readonly fastForward: boolean } = { fastForward: true },
+  ) {
     this.options = options;
     this.mutation = mutation;
     this.world = new World(seed);
@@ -50,6 +59,11 @@ export class Simulation {
     this.store = new SimulatedStore(this.world, options.store);
     this.daemons = this.model.daemons.map((spec) => new DaemonHost(this, spec));
     this.arbiters = this.model.arbiters.map((spec) => new ArbiterHost(this, spec));
+    // What a mutation changes would be skipped, too.
+    if (mutation === NO_MUTATION && runs.fastForward) {
+      this.fastForward = new FastForward(this);
+      this.world.onLull = this.fastForward.skipUntil;
+    }
   }
 
   freshId(stem: string): string {

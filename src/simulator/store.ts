@@ -53,6 +53,21 @@ export class SimulatedStore {
     return this.#record;
   }
 
+  /** Each call is answered, in time. */
+  get isQuiet(): boolean {
+    return !this.isDown && this.options.unknownProbability + this.options.slowProbability === 0;
+  }
+
+  /** How long one call takes when nothing is wrong. */
+  quietLatencyMs(): number {
+    return this.options.latencyMs * (0.5 + this.random.next());
+  }
+
+  /** Beats that nobody had to look at. */
+  skipTo(record: LeadershipRecord): void {
+    this.#record = record;
+  }
+
   rowOf(service: string): ServiceRow | null {
     return this.#rows.get(service) ?? null;
   }

@@ -9,6 +9,10 @@
 import { Agenda } from "./agenda.ts";
 import { Random } from "./random.ts";
 
+/** Nothing is on its way between machines when nothing is due for so long. */
+const LULL_MS = 3;
+/** Steps between two looks whether it is quiet: looking costs about as much as one of them. */
+const LULL_EVERY = 16;
 /** Lines kept for the report of a failure. */
 const NOTES_KEPT = 400;
 
@@ -25,7 +29,10 @@ export class World {
   steps = 0;
   /** Set once something was found: nothing more happens. */
   isOver = false;
+  /** Asked now and then, while nothing is due for a moment, whether time may be skipped. */
+  onLull: ((endMs: number) => void) | null = null;
   readonly #agenda = new Agenda();
+  #nextLull = 0;
   readonly #notes: Note[] = [];
   #noted = 0;
   #hash = 0x811c9dc5;
@@ -52,12 +59,21 @@ export class World {
     this.at(this.nowMs + delayMs, run);
   }
 
+  /** When the first thing happens that isn't among these. */
+  nextMsBut(these: ReadonlySet<() => void>): number {
+    return this.#agenda.nextMsBut(these);
+  }
+
   /** Lets everything happen that is due until then. */
   runUntil(endMs: number): void {
     const agenda = this.#agenda;
     while (!this.isOver) {
       const nextMs = agenda.nextMs;
       if (nextMs > endMs) break;
+      if (this.onLull !== null && this.steps >= this.#nextLull && nextMs - this.nowMs > LULL_MS) {
+        this.#nextLull = this.steps + LULL_EVERY;
+        this.onLull(endMs);
+      }
       this.nowMs = nextMs;
       this.steps += 1;
       agenda.take()();
