@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly lastEvent: number;
   readonly journal: Journal;
   readonly log: ProcessLog;
+  /** Off: a failed check counts also if this process was stalled. For measuring what the doubt is worth. */
+  readonly doubtsItself: boolean;
   makeChecker(push: (event: PushedEvent) => void): AssignmentSender;
   /** The record says `released`, or the core found that it must not go on. */
   onEnd(error: unknown): void;
@@ -102,6 +104,7 @@ export class Engine {
 
   /** The one way in. */
   push(event: PushedEvent): void {
+    if (event.kind === "stalled" && !this.#options.doubtsItself) return;
     const now = nowMs();
     if (event.kind === "reported" && event.sentAtMs !== null) this.metrics.checked(now - event.sentAtMs);
     else if (event.kind === "checkFailed") this.metrics.checkFailed(event.cause);

@@ -44,6 +44,8 @@ export interface RunArbiterOptions {
   readonly name?: string | null | undefined;
   readonly log: ProcessLog;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Off: checks that failed while this process was stalled count (see the engine). (Default: on) */
+  readonly doubtsItself?: boolean;
   /** It listens and its core runs. */
   onReady?(url: string, running: RunningInfo): void;
   /** Each event that the log gets from now on, this arbiter's and others'. */
@@ -139,6 +141,7 @@ async function start(
     lastEvent,
     journal,
     log,
+    doubtsItself: options.doubtsItself ?? true,
     makeChecker: (push) => checkerFor({ push, access, tls, engine: () => engine }),
     onEnd: end,
   });

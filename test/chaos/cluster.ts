@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,21 +41,32 @@ interface Status {
   readonly problems: readonly unknown[];
 }
 
+export interface ClusterOptions {
+  /** (Default: fast) */
+  readonly profile?: "fast" | "normal";
+  /** What runs the arbiter, and gets the folder of its configuration. (Default: `arbiter start --config`) */
+  readonly arbiter?: readonly string[];
+}
+
 export class Cluster {
   readonly folder: string = mkdtempSync(join(tmpdir(), "arbiter-chaos-"));
   readonly marker: string;
   readonly judges: Readonly<Record<Kind, Judge>>;
   readonly hangFile: string = join(this.folder, "hang");
   readonly #random: Random;
+  readonly #profile: string;
+  readonly #arbiter: readonly string[];
   readonly #processes = new Map<string, ChildProcess>();
   readonly #restarts = new Set<Promise<void>>();
   #url = "";
   #isEnding = false;
   restarts = 0;
 
-  constructor(marker: string, random: Random) {
+  constructor(marker: string, random: Random, options: ClusterOptions = {}) {
     this.marker = marker;
     this.#random = random;
+    this.#profile = options.profile ?? "fast";
+    this.#arbiter = options.arbiter ?? [COMMAND_LINE, "start", "--config"];
     this.judges = {
       program: new Judge(SERVICE.program, this.#log("program")),
       library: new Judge(SERVICE.library, this.#log("library")),
@@ -78,6 +89,11 @@ export class Cluster {
 
   stateFolderOf(name: string): string {
     return join(this.folder, "state", name);
+  }
+
+  /** What it has said so far. */
+  saidBy(name: string): string {
+    return readFileSync(join(this.folder, `${name}.log`), "utf8");
   }
 
   /** Launcher, library daemon or arbiter. */
@@ -179,7 +195,12 @@ export class Cluster {
     mkdirSync(join(config, "daemons"), { recursive: true });
     const ports = await freePorts(NAMES.length);
     this.#url = `http://127.0.0.1:${ports[0]}`;
-    const cluster = ["profile = fast", "failback = manual", "failure_timeout = 1s", "arbiter_lease = 1s"];
+    const cluster = [
+      `profile = ${this.#profile}`,
+      "failback = manual",
+      "failure_timeout = 1s",
+      "arbiter_lease = 1s",
+    ];
     writeFileSync(
       join(config, "arbiter.cfg"),
       `[cluster]\n${[...cluster, `state_dir = ${join(this.folder, "state")}`].join("\n")}\n`,
@@ -198,7 +219,7 @@ export class Cluster {
     const role = ["--role", name.endsWith("2") ? "spare" : "master"];
     const words =
       name === ARBITER
-        ? [COMMAND_LINE, "start", ...config]
+        ? [...this.#arbiter, join(this.folder, "etc")]
         : kind === "library"
           ? [LIBRARY_PROGRAM, ...role, ...config]
           : [COMMAND_LINE, "daemon", ...role, ...config, "--", "perl", WORKLOAD];

@@ -1,4 +1,4 @@
-/** Pauses a process that was started with `--inspect`, as a person would in a debugger, and leaves it so. */
+/** What a debugger can do to a process that was started with `--inspect`: let it stand still, or run something in it. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export class Debugger implements AsyncDisposable {
@@ -27,6 +27,12 @@ export class Debugger implements AsyncDisposable {
     this.#socket.send(JSON.stringify({ id: 1, method: "Debugger.enable" }));
     this.#socket.send(JSON.stringify({ id: 2, method: "Debugger.pause" }));
     while (!this.#heard.some((text) => text.includes('"Debugger.paused"'))) await sleep(5);
+  }
+
+  /** Runs it in the process, and waits until it has ended there. */
+  async run(expression: string): Promise<void> {
+    this.#socket.send(JSON.stringify({ id: 4, method: "Runtime.evaluate", params: { expression } }));
+    while (!this.#heard.some((text) => text.startsWith('{"id":4,'))) await sleep(5);
   }
 
   resume(): void {

@@ -1,0 +1,103 @@
+/**
+ * Counts takeovers that nothing called for: two services with the fast profile, nothing fails, and
+ * beside them processes that only burn CPU. Once as it is, once with an arbiter that doesn't doubt
+ * itself, which shows what the doubt is worth on this machine.
+ *
+ * npm run bench:false-takeovers -- [--seconds 600] [--busy 8]
+ *
+ * A takeover is an epoch that the work itself wrote, beyond the first one of each service.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { cpus, loadavg } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { ARBITER, Cluster, KINDS } from "../test/chaos/cluster.ts";
+import { Random } from "../test/chaos/random.ts";
+import { tableText } from "./figures.ts";
+
+const { values } = parseArgs({
+  options: { seconds: { type: "string", default: "600" }, busy: { type: "string", default: "8" } },
+});
+const forMs = Number(values.seconds) * 1000;
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+interface Counted {
+  readonly takeovers: number;
+  /** How often a check of a holder counted as failed. */
+  readonly suspected: number;
+  readonly worstGapMs: number;
+  readonly load: number;
+}
+
+async function count(doubts: boolean): Promise<Counted> {
+  process.env["WITHOUT_DOUBT"] = doubts ? "0" : "1";
+  const arbiter = [join(import.meta.dirname, "arbiter-program.ts")];
+  const cluster = new Cluster(randomUUID(), new Random(1), { arbiter });
+  let busy: ChildProcess[] = [];
+  try {
+    await cluster.start(() => {});
+    busy = Array.from({ length: Number(values.busy) }, () =>
+      spawn("perl", ["-e", "1 while 1"], { stdio: "ignore" }),
+    );
+    // The load's own start is a jolt that no quiet service has to bear.
+    await sleep(2000);
+    for (const kind of KINDS) cluster.judges[kind].read();
+    const epochsBefore = epochsOf(cluster);
+    const suspectedBefore = suspicionsOf(cluster);
+    let worstGapMs = 0;
+    const endMs = performance.now() + forMs;
+    while (performance.now() < endMs) {
+      await sleep(Math.min(10_000, forMs));
+      for (const kind of KINDS) worstGapMs = Math.max(worstGapMs, cluster.judges[kind].read().ms);
+      say(`${Math.round((endMs - performance.now()) / 1000)} s left: ${epochsOf(cluster) - epochsBefore}`);
+    }
+    for (const kind of KINDS) {
+      const [violation] = cluster.judges[kind].violations;
+      if (violation !== undefined) throw new Error(violation);
+    }
+    return {
+      takeovers: epochsOf(cluster) - epochsBefore,
+      suspected: suspicionsOf(cluster) - suspectedBefore,
+      worstGapMs,
+      load: loadavg()[0] ?? 0,
+    };
+  } finally {
+    for (const child of busy) {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    const left = await cluster.end();
+    if (left.length > 0) say(`left behind: ${left.join(", ")}`);
+    cluster.removeFolder();
+  }
+}
+
+const epochsOf = (cluster: Cluster): number =>
+  KINDS.reduce((sum, kind) => sum + cluster.judges[kind].epochs, 0);
+
+const suspicionsOf = (cluster: Cluster): number =>
+  cluster.saidBy(ARBITER).split("event service.suspect ").length - 1;
+
+const rows: string[][] = [];
+for (const doubts of [true, false]) {
+  say(doubts ? "as it is" : "without the doubt");
+  const { takeovers, suspected, worstGapMs, load } = await count(doubts);
+  rows.push([
+    doubts ? "as it is" : "with an arbiter that doesn't doubt itself",
+    String(takeovers),
+    String(suspected),
+    worstGapMs.toFixed(0),
+    load.toFixed(1),
+  ]);
+}
+process.stdout.write(
+  `${values.seconds} s each, two services at the fast profile, ${values.busy} busy processes, ${cpus().length} cores.\n\n${tableText(
+    ["", "takeovers", "holder suspected", "longest time without an act, ms", "load at the end"],
+    rows,
+  )}`,
+);
