@@ -188,7 +188,8 @@ export class Checker {
       const detail = `${report.value.name} answers at the address of ${check.to}`;
       this.#fail(daemon, sentAtMs, "wrong-daemon", detail);
     } else {
-      this.#options.push({ kind: "reported", report: report.value, via: "check", sentAtMs });
+      const isOutdated = isRefusedAsOutdated(body);
+      this.#options.push({ kind: "reported", report: report.value, via: "check", sentAtMs, isOutdated });
     }
   }
 
@@ -203,6 +204,11 @@ function reportIn(statusCode: number, body: unknown): unknown {
   if (statusCode !== 409 || typeof body !== "object" || body === null || !("report" in body))
     return undefined;
   return body.report;
+}
+
+/** A later assignment was there before this one. */
+function isRefusedAsOutdated(body: unknown): boolean {
+  return typeof body === "object" && body !== null && "because" in body && body.because === "outdated";
 }
 
 function fromJson(text: string): unknown {

@@ -5,7 +5,7 @@
  * people's eyes). Effects are data; the shell runs them in the order given. An effect that has a
  * result brings it back as an event. Order that matters is written on the effect's type.
  */
-import type { Assignment, Report } from "./messages.ts";
+import type { ArbiterPromiseAnswer, ArbiterPromiseRequest, Assignment, Report } from "./messages.ts";
 import type {
   ClusterModel,
   EventDraft,
@@ -58,7 +58,9 @@ export type OperatorCommand =
   | { readonly verb: "resume"; readonly service: string | null }
   | { readonly verb: "maintenance"; readonly daemon: string; readonly on: boolean; readonly reason: string }
   /** Stop in good order: nothing more is assigned, then the record says `released`. */
-  | { readonly verb: "release" };
+  | { readonly verb: "release" }
+  /** Hand the lead over and stand by; null: whoever is next in line. */
+  | { readonly verb: "transfer"; readonly to: string | null };
 
 /** A configuration version, committed before it is applied. */
 export interface ConfigurationVersion {
@@ -94,6 +96,8 @@ export type ArbiterEvent = Moment &
         readonly via: "check" | "unasked";
         /** When the request was sent that this answers; null when unasked. */
         readonly sentAtMs: number | null;
+        /** The daemon took nothing of the assignment that this answers: a later one was there first. */
+        readonly isOutdated?: boolean;
       }
     | {
         readonly kind: "checkFailed";
@@ -159,6 +163,18 @@ export type ArbiterEvent = Moment &
         readonly origin?: Readonly<Record<string, string>>;
         readonly command: OperatorCommand;
       }
+    /** A leader asks this arbiter not to lead for a while; answered by `answerArbiterPromise`. */
+    | {
+        readonly kind: "arbiterPromiseAsked";
+        readonly id: string;
+        readonly request: ArbiterPromiseRequest;
+      }
+    /** What came of `askArbiterPromise`; null: no answer, which is no promise. */
+    | {
+        readonly kind: "arbiterPromiseAnswered";
+        readonly arbiter: string;
+        readonly answer: ArbiterPromiseAnswer | null;
+      }
     /** Another part of the process has something for the log (retention, alerts, security). */
     | { readonly kind: "noted"; readonly event: EventDraft }
   );
@@ -186,6 +202,14 @@ export type ArbiterEffect =
   | { readonly kind: "campaign"; readonly expected: LeadershipRecord | null; readonly next: LeadershipRecord }
   | { readonly kind: "load"; readonly term: number }
   | { readonly kind: "answer"; readonly id: string; readonly answer: CommandAnswer }
+  | {
+      readonly kind: "askArbiterPromise";
+      readonly arbiter: string;
+      readonly url: string;
+      readonly request: ArbiterPromiseRequest;
+      readonly timeoutMs: number;
+    }
+  | { readonly kind: "answerArbiterPromise"; readonly id: string; readonly answer: ArbiterPromiseAnswer }
   /** A transition: one line of the journal. */
   | { readonly kind: "journal"; readonly entry: JournalEntry }
   /** The cluster map or the status changed: whoever follows it may look. */

@@ -54,6 +54,10 @@ export interface DaemonView {
   /** Live promises it gave, on this arbiter's clock: service to { epoch, untilMs (Infinity: no end) }. */
   promisesUntilMs: Record<string, { epoch: number; holder: string; untilMs: number }>;
   refusesExpiryUntilMs: number;
+  /** Its last answer was of another cluster. */
+  isForeign: boolean;
+  /** Answers in a row that refused this arbiter's own term as heard already. */
+  outdatedAnswers: number;
 }
 
 /** One service as the leader sees it. */
@@ -73,6 +77,8 @@ export interface ServiceView {
    * running maximum, which nothing but `cleared` lowers (I1).
    */
   boundMs: number;
+  /** Since then no lease was granted that is longer than the specification's. */
+  shorterSinceMs: number;
   /** Highest epoch known to be over for good; committed with the next change of the row. */
   knownCleared: number;
   /** The report that proves `epoch` over, until it is used. */
@@ -152,6 +158,34 @@ export interface LeadershipView {
   needsNewTerm: boolean;
   storeDownSinceMs: number | null;
   storeProblem: string | null;
+  /** Changes of the record that are on their way. */
+  campaignsOpen: number;
+  /** Lists of arbiters that the store may hold by now: of beats whose outcome isn't known. */
+  unconfirmed: readonly {
+    readonly beat: number;
+    readonly ttlMs: number;
+    readonly electable: ElectableList;
+  }[];
+  /** `stateId` of the other arbiters that have answered this leader, by name. */
+  met: Map<string, string>;
+  /** The latest round of asking the others not to lead. */
+  round: LeadershipRound | null;
+  roundNumber: number;
+  /** What this arbiter has promised: not to lead before then, whatever the store says. */
+  /** The lead is being handed over; this arbiter then stands by. */
+  transfer: { readonly to: string | null } | null;
+  promised: { readonly leader: string; readonly term: number; readonly untilMs: number } | null;
+}
+
+export type ElectableList = LeadershipRecord["electable"];
+
+export interface LeadershipRound {
+  readonly number: number;
+  /** When the first was asked: what is gained counts from there. */
+  readonly askedAtMs: number;
+  readonly forMs: number;
+  /** `stateId` of those who have not promised yet, by name; null: the leader doesn't know it. */
+  readonly missing: Map<string, string | null>;
 }
 
 export interface WaitingCommand {
@@ -175,6 +209,8 @@ export interface PendingCommit {
   } | null;
   /** Commands answered when it is committed, with the text of the answer. */
   readonly commands: readonly WaitingCommand[];
+  /** Once it is committed, the lead is handed over. */
+  readonly transfer: { readonly to: string | null } | null;
 }
 
 export interface ArbiterOptions {

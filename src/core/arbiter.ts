@@ -8,12 +8,14 @@
  */
 import type { ArbiterEffect, ArbiterEvent } from "./arbiter-io.ts";
 import type { ArbiterOptions, ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
+import { arbiterPromiseAnswered, arbiterPromiseAsked } from "./arbiter-promise.ts";
 import { checkFailed, checkIntervalMs, scheduleNext, sendNow } from "./checks.ts";
 import { command, endPauses, schedulePauseEnd } from "./commands.ts";
 import { commitFailed, committed } from "./commits.ts";
 import { hash32 } from "./hash.ts";
 import {
   campaigned,
+  hasRunOut,
   leadershipRead,
   lookAtLeadership,
   newLeadership,
@@ -64,8 +66,7 @@ export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly 
   const step = beginStep(state, event.nowMs, event.wallMs);
   const { leadership } = state;
   // Judged at each step, not by a timer: a leader that was frozen must not say another word.
-  if (leadership.mode === "leading" && event.nowMs >= leadership.validUntilMs && hasRivals(state))
-    stepDown(step, "its leadership ran out");
+  if (leadership.mode === "leading" && hasRunOut(step)) stepDown(step, "its leadership ran out");
   const answered = route(step, event);
   for (const name of step.dirty) {
     const view = state.services.get(name);
@@ -78,10 +79,6 @@ export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly 
     takeConfiguration(step, state.waitingModel);
   flush(step);
   return step.effects;
-}
-
-function hasRivals(state: ArbiterState): boolean {
-  return state.leadership.record?.electable.some(({ name }) => name !== state.options.name) === true;
 }
 
 /** Returns the daemon whose check was answered by this event. */
@@ -115,7 +112,7 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
       campaigned(step, event);
       return null;
     case "storeFailed":
-      storeFailed(step, event.detail);
+      storeFailed(step, event);
       return null;
     case "loaded":
       loaded(step, event);
@@ -134,6 +131,12 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
       return null;
     case "commanded":
       command(step, event);
+      return null;
+    case "arbiterPromiseAsked":
+      arbiterPromiseAsked(step, event);
+      return null;
+    case "arbiterPromiseAnswered":
+      arbiterPromiseAnswered(step, event);
       return null;
     case "noted":
       step.events.push(event.event);

@@ -5,7 +5,8 @@
  * sent; an addition counts once the holder has acknowledged it, a removal once it is committed; and
  * who is eligible on expiry stands in each set that a holder above `cleared` may still be asking.
  */
-import type { ServiceView } from "./arbiter-state.ts";
+import type { ArbiterState, ServiceView } from "./arbiter-state.ts";
+import { boundOf } from "./lease.ts";
 import type { Candidate, CandidateSet, ServiceRow } from "./model.ts";
 import { changeRow, isOpen, mayCommit, type Step } from "./step.ts";
 
@@ -41,8 +42,8 @@ export function refreshCandidates(step: Step, view: ServiceView): void {
   if (view.pendingCommit !== null || view.pendingSideCommit !== null) return;
   const list = candidatesNow(step, view);
   const hasNewList = !isSameList(list, view.row.candidates.list);
-  const hasLongerLease = view.spec.leaseMs > view.row.leaseMaxMs;
-  if (!hasNewList && !hasLongerLease) return;
+  const leaseMaxMs = leaseMaxNow(step, view);
+  if (!hasNewList && leaseMaxMs === view.row.leaseMaxMs) return;
   const candidates: CandidateSet = hasNewList
     ? { version: view.row.candidates.version + 1, list }
     : view.row.candidates;
@@ -51,9 +52,23 @@ export function refreshCandidates(step: Step, view: ServiceView): void {
     cleared: view.knownCleared,
     candidates,
     pastSets: hasNewList ? pastSetsWithPresent(view) : view.row.pastSets,
-    leaseMaxMs: Math.max(view.spec.leaseMs, view.row.leaseMaxMs),
+    leaseMaxMs,
   };
   changeRow(step, view, row, "side");
+}
+
+/** Rises before a longer lease is granted, falls once no longer one can be outstanding (I1). */
+function leaseMaxNow(step: Step, view: ServiceView): number {
+  const { leaseMs } = view.spec;
+  if (leaseMs >= view.row.leaseMaxMs) return leaseMs;
+  return shorterLeaseAtMs(step.state, view) <= step.nowMs ? leaseMs : view.row.leaseMaxMs;
+}
+
+/** When every lease that was longer than the present one has ended; 0: none was. */
+export function shorterLeaseAtMs(state: ArbiterState, view: ServiceView): number {
+  const { leaseMaxMs } = view.row;
+  if (view.spec.leaseMs >= leaseMaxMs) return 0;
+  return boundOf(view.shorterSinceMs, leaseMaxMs, state.model.clockDrift);
 }
 
 function isSameList(a: readonly Candidate[], b: readonly Candidate[]): boolean {

@@ -98,7 +98,7 @@ function wanted(step: Step, daemon: DaemonView): ServiceAssignment[] {
     const view = step.state.services.get(name);
     if (view === undefined || !isRenewed(view) || view.row.holder !== daemon.spec.name) continue;
     const { row, spec } = view;
-    const leaseMs = Math.min(spec.leaseMs, row.leaseMaxMs);
+    const leaseMs = Math.min(spec.leaseMs, leaseMaxMs(step.state, view));
     list.push({
       service: name,
       epoch: row.epoch,
@@ -113,6 +113,14 @@ function wanted(step: Step, daemon: DaemonView): ServiceAssignment[] {
     view.boundMs = Math.max(view.boundMs, leaseBoundMs(step.state, daemon.nonceReceivedAtMs, leaseMs));
   }
   return list;
+}
+
+/** While a smaller one is being committed, nothing above it is granted. */
+function leaseMaxMs(state: ArbiterState, view: ServiceView): number {
+  const { row, pendingSideCommit } = view;
+  if (pendingSideCommit === null) return row.leaseMaxMs;
+  const pending = state.commits.get(pendingSideCommit)?.rows[row.service];
+  return Math.min(row.leaseMaxMs, pending?.leaseMaxMs ?? row.leaseMaxMs);
 }
 
 /** While a commit is under way the service is neither renewed nor set back. */

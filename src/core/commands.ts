@@ -48,6 +48,8 @@ export function command(step: Step, event: Commanded): void {
       return pause(step, event, event.command);
     case "maintenance":
       return maintenance(step, event, event.command);
+    case "transfer":
+      return handOver(step, event, event.command.to);
   }
 }
 
@@ -73,6 +75,24 @@ function accept(
     text: `${text} (by ${event.by})`,
     evidence: { by: event.by, ...event.origin },
   });
+}
+
+function handOver(step: Step, event: Commanded, to: string | null): void {
+  const { model, options } = step.state;
+  const others = model.arbiters.filter(({ name, electable }) => electable && name !== options.name);
+  const known = others.map(({ name }) => name).join(", ");
+  if (others.length === 0)
+    return refuse(step, event, 409, `There is no other electable arbiter than ${options.name}.`);
+  if (to !== null && !others.some(({ name }) => name === to))
+    return refuse(step, event, 409, `${to} can't lead in place of ${options.name}. These can: ${known}.`);
+  step.transfer = { to };
+  accept(
+    step,
+    event,
+    "operator.leader",
+    `${options.name} hands the lead over to ${to ?? "whoever is next in line"}`,
+    {},
+  );
 }
 
 function move(step: Step, event: Commanded, wanted: MoveCommand): void {

@@ -6,7 +6,7 @@ import type { ArbiterEvent } from "./arbiter-io.ts";
 import type { PendingCommit, ServiceView } from "./arbiter-state.ts";
 import { sendNow, touch } from "./checks.ts";
 import { applySettings } from "./commands.ts";
-import { storeIsDown } from "./leadership.ts";
+import { storeIsDown, transfer } from "./leadership.ts";
 import type { ServiceRow } from "./model.ts";
 import { applyModel } from "./reconfigure.ts";
 import { take } from "./service.ts";
@@ -41,6 +41,7 @@ export function committed(step: Step, event: Committed): void {
     step.effects.push({ kind: "answer", id, answer: { status: 202, text, eventSeq } });
   }
   step.effects.push({ kind: "changed", mapVersion: state.mapVersion });
+  if (pending.transfer !== null) transfer(step, pending.transfer.to);
 }
 
 function rowCommitted(step: Step, view: ServiceView, row: ServiceRow, commitId: number): void {

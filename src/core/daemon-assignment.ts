@@ -23,7 +23,7 @@ export interface Problem {
 /** Why the assignment as a whole is refused; null if it was taken. */
 export function takeAssignment(step: Step, assignment: Assignment): Problem | null {
   const { state } = step;
-  const problem = problemOf(state, assignment, step.nowMs);
+  const problem = problemOf(state, assignment);
   if (problem !== null) return problem;
   const isNews = learn(state, assignment);
   const seenBefore = state.seenEpochs;
@@ -36,16 +36,17 @@ export function takeAssignment(step: Step, assignment: Assignment): Problem | nu
   return null;
 }
 
-function problemOf(state: DaemonState, assignment: Assignment, nowMs: number): Problem | null {
+function problemOf(state: DaemonState, assignment: Assignment): Problem | null {
   const { name } = state.options;
   if (assignment.to !== name) {
     return { code: "not-addressed", text: `This is ${name}; the assignment is for ${assignment.to}.` };
   }
-  if (state.clusterId !== null && assignment.clusterId !== state.clusterId && isBound(state, nowMs)) {
+  // Also one that holds nothing now: its cluster counts on it to take nothing from anybody else (I1).
+  if (state.clusterId !== null && assignment.clusterId !== state.clusterId) {
     return {
       code: "other-cluster",
       text:
-        `${name} belongs to cluster ${state.clusterId} and holds a service, has promised or was just started; ` +
+        `${name} belongs to cluster ${state.clusterId}; ` +
         `the assignment is of cluster ${assignment.clusterId}. Stop it and start it with --forget-cluster to move it.`,
     };
   }
@@ -57,13 +58,6 @@ function problemOf(state: DaemonState, assignment: Assignment, nowMs: number): P
     };
   }
   return null;
-}
-
-/** Whether something may still rest on this daemon's word to its cluster. */
-export function isBound(state: DaemonState, nowMs: number): boolean {
-  if (state.held.size > 0 || nowMs < state.refusesExpiryUntilMs) return true;
-  for (const promise of state.promises.values()) if (promise.untilMs > nowMs) return true;
-  return false;
 }
 
 /** A probe teaches this much, too. Returns whether there is something to write down. */

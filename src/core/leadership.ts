@@ -4,21 +4,21 @@
  * The leader *beats* the record. Whoever sees the same beat for the record's whole time-to-live ×
  * (1 + drift), on its own monotonic clock, may campaign with the next term; the leader itself stops
  * acting time-to-live / (1 + drift) after it *began* its last successful beat. So the two never
- * overlap, and no clock of the store's is trusted. No start of an arbiter resumes a term.
+ * overlap, and no clock of the store's is trusted. No start of an arbiter resumes a term. While the
+ * store is away the leader may go on by the others' promises; see `arbiter-promise.ts`.
  */
 import type { ArbiterEvent } from "./arbiter-io.ts";
 import type { ArbiterState, LeadershipView } from "./arbiter-state.ts";
-import { weight } from "./hash.ts";
-import { CLOCK_SLACK_MS, type LeadershipRecord } from "./model.ts";
+import { askOthers, noteAttempt, promisedUntilMs, rivals } from "./arbiter-promise.ts";
+import type { LeadershipRecord } from "./model.ts";
 import { raisedBy } from "./plausible.ts";
 import { setTimer, tell, type Step } from "./step.ts";
+import { electable, mayCampaignAtMs } from "./succession.ts";
 
 /** Beats in a time-to-live, so that three may be lost. */
 const BEATS_A_TTL = 4;
 /** How often a standby looks, and how soon a failed call to the store is repeated. */
 const LOOK_SHARE = 1 / 8;
-/** Each place further down the order of succession waits this share of the time-to-live longer. */
-const RANK_SHARE = 1 / 4;
 
 export function newLeadership(): LeadershipView {
   return {
@@ -30,6 +30,13 @@ export function newLeadership(): LeadershipView {
     needsNewTerm: false,
     storeDownSinceMs: null,
     storeProblem: null,
+    campaignsOpen: 0,
+    unconfirmed: [],
+    met: new Map(),
+    round: null,
+    roundNumber: 0,
+    promised: null,
+    transfer: null,
   };
 }
 
@@ -53,9 +60,12 @@ export function lookAtLeadership(step: Step): void {
   switch (leadership.mode) {
     case "leading":
     case "loading":
-      if (step.nowMs >= leadership.validUntilMs && !mayGoOnAlone(state))
+      if (hasRunOut(step)) {
         stepDown(step, "its leadership ran out");
-      else if (leadership.needsNewTerm) campaign(step);
+        break;
+      }
+      if (leadership.mode === "leading") askOthers(step);
+      if (leadership.needsNewTerm) campaign(step);
       else if (leadership.mode === "loading") load(step);
       else beat(step);
       break;
@@ -71,29 +81,16 @@ export function lookAtLeadership(step: Step): void {
   lookAgain(step, ttlOf(state) * (leadership.mode === "leading" ? 1 / BEATS_A_TTL : LOOK_SHARE));
 }
 
+/** With nobody else who could lead, the right to act doesn't end. */
+export function hasRunOut({ state, nowMs }: Step): boolean {
+  return nowMs >= state.leadership.validUntilMs && rivals(state).size > 0;
+}
+
 function load(step: Step): void {
   const { state } = step;
   if (state.leadership.calling) return;
   state.leadership.calling = true;
   step.effects.push({ kind: "load", term: state.term });
-}
-
-/**
- * The store is away: renewals go on only while nobody else could lead. Other arbiters' promises are
- * not asked for yet, so with a second electable arbiter in the record it stops.
- */
-function mayGoOnAlone(state: ArbiterState): boolean {
-  return state.leadership.record?.electable.every(({ name }) => name === state.options.name) === true;
-}
-
-function electable(state: ArbiterState): LeadershipRecord["electable"] {
-  return state.model.arbiters
-    .filter((arbiter) => arbiter.electable)
-    .map(({ name, url }) => ({
-      name,
-      url,
-      stateId: name === state.options.name ? state.options.stateId : null,
-    }));
 }
 
 function beat(step: Step): void {
@@ -103,7 +100,14 @@ function beat(step: Step): void {
   if (leadership.calling || record === null) return;
   leadership.calling = true;
   const next = { ...record, beat: record.beat + 1, ttlMs: ttlOf(state), electable: electable(state) };
-  step.effects.push({ kind: "campaign", expected: record, next });
+  tryRecord(step, record, next);
+}
+
+/** Every change of the record goes this way: what it may hold from now on is kept in mind. */
+function tryRecord(step: Step, expected: LeadershipRecord | null, next: LeadershipRecord): void {
+  step.state.leadership.campaignsOpen += 1;
+  noteAttempt(step.state, next);
+  step.effects.push({ kind: "campaign", expected, next });
 }
 
 function campaign(step: Step): void {
@@ -127,7 +131,7 @@ function campaign(step: Step): void {
     electable: electable(state),
   };
   if (leadership.mode !== "leading") leadership.mode = "campaigning";
-  step.effects.push({ kind: "campaign", expected: record, next });
+  tryRecord(step, record, next);
 }
 
 export function leadershipRead(step: Step, record: LeadershipRecord | null): void {
@@ -139,6 +143,7 @@ export function leadershipRead(step: Step, record: LeadershipRecord | null): voi
   note(step, record);
   if (leadership.mode === "leading" || leadership.mode === "loading") {
     if (!isOwn(state, record)) stepDown(step, `${record?.leader ?? "nobody"} leads`);
+    else if (isTermUsedUp(state)) takeNewTerm(step);
     return;
   }
   leadership.mode = "standing-by";
@@ -149,6 +154,18 @@ export function leadershipRead(step: Step, record: LeadershipRecord | null): voi
     lookAgain(step, Math.min(campaignAtMs - step.nowMs, ttlOf(state) * LOOK_SHARE));
 }
 
+/** Some daemon knows a higher one: the store has lost its past, and this term is not obeyed. */
+function isTermUsedUp(state: ArbiterState): boolean {
+  for (const { report } of state.daemons.values())
+    if (report !== null && raisedBy(state.term, report.term) > state.term) return true;
+  return false;
+}
+
+export function takeNewTerm(step: Step): void {
+  step.state.leadership.needsNewTerm = true;
+  lookAgain(step, 0);
+}
+
 function note(step: Step, record: LeadershipRecord | null): void {
   const { leadership } = step.state;
   const known = leadership.record;
@@ -156,43 +173,15 @@ function note(step: Step, record: LeadershipRecord | null): void {
     known?.instance === record?.instance && known?.term === record?.term && known?.beat === record?.beat;
   if (!isSame || leadership.beatSeenAtMs === 0) leadership.beatSeenAtMs = step.nowMs;
   leadership.record = record;
+  // What was to follow an earlier beat can't be taken any more.
+  const { unconfirmed } = leadership;
+  if (unconfirmed.length > 0)
+    leadership.unconfirmed = unconfirmed.filter((list) => record === null || list.beat > record.beat);
   if (record !== null) step.state.clusterId = record.clusterId;
 }
 
 const isOwn = (state: ArbiterState, record: LeadershipRecord | null): boolean =>
   record !== null && record.instance === state.options.instance && record.term === state.term;
-
-/** When this arbiter may campaign; `Infinity`: not at all while the record is as it is. */
-function mayCampaignAtMs(state: ArbiterState): number {
-  const { leadership, options } = state;
-  const { record, beatSeenAtMs } = leadership;
-  const delayMs = successionRank(state) * ttlOf(state) * RANK_SHARE;
-  if (record === null)
-    return options.primary === null || options.primary === options.name
-      ? beatSeenAtMs + delayMs
-      : beatSeenAtMs + 2 * ttlOf(state) + delayMs;
-  if (record.released) return beatSeenAtMs + delayMs;
-  // Its own earlier term, or an earlier start in the same locked state folder: that one is gone.
-  if (record.instance === options.instance) return 0;
-  const listed = record.electable.find(({ name }) => name === options.name);
-  if (listed !== undefined && listed.stateId === options.stateId && record.leader === options.name) return 0;
-  // Whoever isn't listed can't know whether the leader goes on without the store.
-  if (listed === undefined || record.leader === options.name) return Infinity;
-  return beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS + delayMs;
-}
-
-/** `spare 0` arbiters first, highest random weight among equals; 0 is next in line. */
-function successionRank(state: ArbiterState): number {
-  const order = state.model.arbiters
-    .filter((arbiter) => arbiter.electable)
-    .toSorted(
-      (a, b) =>
-        Number(a.role === "spare") - Number(b.role === "spare") ||
-        weight(state.model.name, b.name) - weight(state.model.name, a.name),
-    );
-  const place = order.findIndex(({ name }) => name === state.options.name);
-  return Math.max(0, place);
-}
 
 type Campaigned = Extract<ArbiterEvent, { kind: "campaigned" }>;
 
@@ -200,6 +189,7 @@ export function campaigned(step: Step, event: Campaigned): void {
   const { state } = step;
   const { leadership, options } = state;
   leadership.calling = false;
+  leadership.campaignsOpen -= 1;
   storeAnswered(step);
   note(step, event.record);
   const record = event.record;
@@ -215,14 +205,17 @@ export function campaigned(step: Step, event: Campaigned): void {
     else leadership.mode = "standing-by";
     return;
   }
-  if (record.term === state.term && leadership.mode !== "leading") {
+  // No promise is given with a campaign open, so none can bind here; but it is asked once more (I1).
+  const isBound = promisedUntilMs(state) > step.nowMs;
+  if (isBound || (record.term === state.term && leadership.mode !== "leading")) {
     // It stepped down while this beat was on its way. No term is led twice: assignments are
     // counted within it, and daemons ignore a count that begins anew (I3).
     leadership.mode = "standing-by";
     lookAgain(step, 0);
     return;
   }
-  leadership.validUntilMs = event.beganAtMs + record.ttlMs / (1 + state.model.clockDrift);
+  const untilMs = event.beganAtMs + record.ttlMs / (1 + state.model.clockDrift);
+  leadership.validUntilMs = Math.max(leadership.validUntilMs, untilMs);
   if (record.term === state.term) return;
   if (record.instance !== options.instance) return;
   takeTerm(step, record);
@@ -246,8 +239,15 @@ export function stepDown(step: Step, because: string): void {
       text: `${state.options.name} stops leading term ${state.term}: ${because}.`,
     });
   }
+  standBy(step);
+}
+
+/** Nothing of what was under way concerns this arbiter any more. */
+function standBy(step: Step): void {
+  const { state } = step;
   state.leadership.mode = "standing-by";
   state.leadership.needsNewTerm = false;
+  state.leadership.round = null;
   for (const view of state.services.values()) {
     view.pendingCommit = null;
     view.pendingSideCommit = null;
@@ -277,11 +277,20 @@ export function stepDown(step: Step, because: string): void {
   lookAgain(step, 0);
 }
 
-export function storeFailed(step: Step, detail: string): void {
+type StoreFailed = Extract<ArbiterEvent, { kind: "storeFailed" }>;
+
+export function storeFailed(step: Step, { what, detail }: StoreFailed): void {
   const { leadership } = step.state;
   leadership.calling = false;
+  if (what === "campaign") leadership.campaignsOpen -= 1;
   storeIsDown(step, detail);
   if (leadership.mode === "campaigning") leadership.mode = "standing-by";
+  if (leadership.mode === "releasing" && leadership.transfer !== null) {
+    // Whether it was taken will be seen in the record; if not, this term is over all the same.
+    leadership.transfer = null;
+    standBy(step);
+    return;
+  }
   lookAgain(step, ttlOf(step.state) * LOOK_SHARE);
 }
 
@@ -307,8 +316,8 @@ function storeAnswered(step: Step): void {
   for (const name of services.keys()) step.dirty.add(name);
 }
 
-/** Stop in good order: nothing is assigned any more, and the record says so. */
-export function release(step: Step): void {
+/** Stop in good order: nothing is assigned any more, and the record says so, and who should be next. */
+export function release(step: Step, successor: string | null = null): void {
   const { state } = step;
   const { leadership } = state;
   const { record } = leadership;
@@ -327,22 +336,32 @@ export function release(step: Step): void {
     step.effects.push({ kind: "released" });
     return;
   }
-  step.effects.push({
-    kind: "campaign",
-    expected: record,
-    next: { ...record, beat: record.beat + 1, released: true },
-  });
+  tryRecord(step, record, releasedRecord(record, successor));
+}
+
+function releasedRecord(record: LeadershipRecord, successor: string | null): LeadershipRecord {
+  const next = { ...record, beat: record.beat + 1, released: true };
+  return successor === null ? next : { ...next, successor };
+}
+
+/** The record says that it hands over: from now on it is a standby like the others. */
+export function transfer(step: Step, to: string | null): void {
+  step.state.leadership.transfer = { to };
+  release(step, to);
 }
 
 function finishRelease(step: Step, record: LeadershipRecord | null): void {
   const { leadership, options } = step.state;
+  const { transfer: handedOver } = leadership;
   if (record !== null && record.instance === options.instance && !record.released) {
     // A beat was on its way: once more, on top of it.
-    step.effects.push({
-      kind: "campaign",
-      expected: record,
-      next: { ...record, beat: record.beat + 1, released: true },
-    });
+    const successor = handedOver?.to ?? null;
+    tryRecord(step, record, releasedRecord(record, successor));
+    return;
+  }
+  if (handedOver !== null) {
+    leadership.transfer = null;
+    standBy(step);
     return;
   }
   leadership.mode = "released";

@@ -147,4 +147,30 @@ export interface PromiseAnswer {
   readonly because: string;
 }
 
+/**
+ * `POST /v1/arbiters/promise`: a leader that can't reach the store asks an arbiter that could lead in
+ * its place. With `forMs` 0 it only asks who is there.
+ */
+export interface ArbiterPromiseRequest {
+  readonly protocol: number;
+  readonly clusterId: string;
+  readonly to: string;
+  readonly leader: string;
+  readonly instance: string;
+  readonly term: number;
+  readonly round: number;
+  readonly forMs: number;
+}
+
+export interface ArbiterPromiseAnswer {
+  readonly protocol: number;
+  readonly name: string;
+  /** Of the state folder that whoever answers holds locked. */
+  readonly stateId: string;
+  readonly round: number;
+  readonly term: number;
+  readonly promised: boolean;
+  readonly because: string;
+}
+
 export type { Candidate, CandidateSet };

@@ -228,6 +228,8 @@ export interface LeadershipRecord {
   readonly beat: number;
   /** The leader stopped in good order, after its last assignment. */
   readonly released: boolean;
+  /** With `released`: who should lead next; the others wait a while. */
+  readonly successor?: string;
   readonly ttlMs: number;
   /**
    * Arbiters that may campaign once the beat stands still; whoever isn't listed waits until it is,

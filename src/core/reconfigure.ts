@@ -32,6 +32,8 @@ export function daemonView(spec: DaemonSpec): DaemonView {
     backOffMs: 0,
     promisesUntilMs: {},
     refusesExpiryUntilMs: 0,
+    isForeign: false,
+    outdatedAnswers: 0,
   };
 }
 
@@ -83,6 +85,7 @@ function applyServices(step: Step, model: ClusterModel): void {
         serviceView(step, spec, state.rows.get(spec.name) ?? unknownRow(spec), false),
       );
     else {
+      if (spec.leaseMs < view.spec.leaseMs) view.shorterSinceMs = step.nowMs;
       view.spec = spec;
       view.removed = false;
     }

@@ -7,7 +7,9 @@
 import type { ArbiterEvent } from "./arbiter-io.ts";
 import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { checkFailed, sendNow, touch } from "./checks.ts";
+import { takeNewTerm } from "./leadership.ts";
 import type { Report } from "./messages.ts";
+import { boundOf } from "./lease.ts";
 import { isLeading, isOpen, tell, type Step } from "./step.ts";
 
 type Reported = Extract<ArbiterEvent, { kind: "reported" }>;
@@ -19,9 +21,11 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
   if (daemon === undefined || !isLeading(step.state)) return null;
   const isAnswer = event.via === "check";
   if (isForeign(step, daemon, report)) {
+    daemon.isForeign = true;
     if (isAnswer) refuse(step, daemon, event, "it belongs to another cluster");
     return null;
   }
+  daemon.isForeign = false;
   const before = daemon.report;
   const isNews = order(daemon, event);
   switch (isNews) {
@@ -38,11 +42,24 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
   }
   if (!isAnswer) return null;
   daemon.inFlightSinceMs = null;
+  noteOutdated(step, daemon, event);
   // Its answer brought the nonce that was missing: the same once more, without waiting an interval.
   // Once: one that goes on saying so (or whose answers are out of date) would be asked without pause.
   if (isNews === "newer" && lacksLease(report) && (before === null || !lacksLease(before)))
     daemon.sendAgain = true;
   return daemon;
+}
+
+/** So many answers in a row, and no copy of an earlier request explains it any more. */
+const OUTDATED_ANSWERS = 3;
+
+/** It has heard this term's numbers before: the store has lost its past, and a term was led twice. */
+function noteOutdated(step: Step, daemon: DaemonView, event: Reported): void {
+  const isOld = event.isOutdated === true && event.report.term === step.state.term;
+  daemon.outdatedAnswers = isOld ? daemon.outdatedAnswers + 1 : 0;
+  if (daemon.outdatedAnswers < OUTDATED_ANSWERS) return;
+  daemon.outdatedAnswers = 0;
+  takeNewTerm(step);
 }
 
 function lacksLease(report: Report): boolean {
@@ -105,6 +122,7 @@ function accept(step: Step, daemon: DaemonView, event: Reported): void {
       text: `${report.name} answers${isNewBoot ? " (a new start)" : ""}: ${report.state}.`,
       evidence: { state: report.state, bootId: report.bootId },
     });
+  for (const held of report.services) noteLease(step, held);
   for (const name of step.state.holdings.get(report.name) ?? []) {
     const view = step.state.services.get(name);
     if (view !== undefined) noteHolding(view, event);
@@ -139,6 +157,18 @@ function notePromises(daemon: DaemonView, report: Report, nowMs: number): void {
     promises[service] = { epoch, holder, untilMs: forMs === null ? Infinity : nowMs + forMs };
   daemon.promisesUntilMs = promises;
   daemon.refusesExpiryUntilMs = report.refusesExpiryForMs > 0 ? nowMs + report.refusesExpiryForMs : 0;
+}
+
+/**
+ * Whoever says that it has a lease has one, also if the store doesn't know the epoch, or that leases
+ * were ever so long (it may have lost its past): the bound is no earlier than its end (I1). The report
+ * was made before it arrived, so the lease ends before that.
+ */
+function noteLease({ state, nowMs }: Step, held: Report["services"][number]): void {
+  const view = state.services.get(held.service);
+  if (view === undefined || held.epoch <= view.knownCleared) return;
+  if (held.epoch <= view.row.epoch && held.leaseRemainingMs <= view.row.leaseMaxMs) return;
+  view.boundMs = Math.max(view.boundMs, boundOf(nowMs, held.leaseRemainingMs, state.model.clockDrift));
 }
 
 /** What the report of a committed holder says of the service: still held, acknowledged, or over. */

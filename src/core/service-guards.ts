@@ -5,7 +5,7 @@
  * that a lost or repeated message changes nothing. Each event that a guard produces leads to a
  * change that makes the guard false.
  */
-import type { DaemonView, ServiceView } from "./arbiter-state.ts";
+import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { dueMove } from "./moves.ts";
 import { raisedBy } from "./plausible.ts";
 import { choose, type JudgeOptions } from "./placement.ts";
@@ -176,6 +176,7 @@ function candidateEvent(
   event: "candidateReady" | "boundPassed",
 ): Found | null {
   if (view.removed || !mayCommit(step.state) || view.pendingSideCommit !== null) return null;
+  if (isPastElsewhere(step, view) || predecessorUntilMs(step.state, view) > step.nowMs) return null;
   const options = judgeOptions(step, view);
   if (!options.onProof && step.nowMs < view.boundMs) return null;
   const { chosen, judgements } = choose(step.state, view, options);
@@ -193,6 +194,35 @@ function candidateEvent(
   };
 }
 
+/**
+ * Nothing is known of the past, and a candidate belongs to another cluster: that one may have a holder
+ * of which nobody here could ever hear. Two arbiters were given two stores (I1).
+ */
+function isPastElsewhere(step: Step, view: ServiceView): boolean {
+  if (view.row.epoch > 0 || view.knownCleared >= 0) return false;
+  return view.spec.candidates.some((name) => step.state.daemons.get(name)?.isForeign === true);
+}
+
+/**
+ * A rename is a removal and an addition: a service that was never held waits for one that a candidate
+ * of its own still holds, but that has left the configuration. `Infinity`: until that one is over; a
+ * holder that is silent is waited for until its lease has ended.
+ */
+export function predecessorUntilMs(state: ArbiterState, view: ServiceView): number {
+  if (!state.hasRemoved || view.row.epoch > 0) return 0;
+  let untilMs = 0;
+  for (const other of state.services.values()) {
+    if (!other.removed || !isOpen(other) || other.row.holder === null) continue;
+    if (!view.spec.candidates.includes(other.row.holder)) continue;
+    const isSilent = other.phase === "fencing" && other.fencing === "silent";
+    untilMs = Math.max(untilMs, isSilent ? other.boundMs : Infinity);
+    // One that goes on by promises is seen in them.
+    for (const name of view.spec.candidates)
+      untilMs = Math.max(untilMs, state.daemons.get(name)?.promisesUntilMs[other.spec.name]?.untilMs ?? 0);
+  }
+  return untilMs;
+}
+
 /** Whether the next epoch would rest on proof, and since when a candidate must have been asked. */
 export function judgeOptions(step: Step, view: ServiceView): JudgeOptions {
   return {
@@ -206,8 +236,12 @@ export function judgeOptions(step: Step, view: ServiceView): JudgeOptions {
 export function nextEpoch(step: Step, view: ServiceView): number {
   let highest = view.row.epoch;
   for (const name of view.spec.candidates) {
-    const seen = step.state.daemons.get(name)?.report?.seenEpochs[view.spec.name];
+    const daemon = step.state.daemons.get(name);
+    const seen = daemon?.report?.seenEpochs[view.spec.name];
     if (seen !== undefined) highest = raisedBy(highest, seen);
+    // A promise tells of the holder that it was given to.
+    const promised = daemon?.promisesUntilMs[view.spec.name]?.epoch;
+    if (promised !== undefined) highest = raisedBy(highest, promised);
   }
   return highest + 1;
 }

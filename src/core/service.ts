@@ -2,13 +2,21 @@
  * Moves one service as far as what is known allows: guards → event → table → effects, again and
  * again until no guard has anything to say. A commit or a missing answer ends the round.
  */
-import type { DaemonView, ServicePhase, ServiceView } from "./arbiter-state.ts";
-import { candidatesNow, pastSetsWithPresent, refreshCandidates } from "./candidates.ts";
+import type { ServicePhase, ServiceView } from "./arbiter-state.ts";
+import { alreadyCounted, backOff, countLoss, isShortHold, isWithoutFault } from "./back-off.ts";
+import { candidatesNow, pastSetsWithPresent, refreshCandidates, shorterLeaseAtMs } from "./candidates.ts";
 import { sendNow } from "./checks.ts";
 import type { ServiceRow } from "./model.ts";
 import { dueMove, failbackDueAtMs } from "./moves.ts";
 import { choose } from "./placement.ts";
-import { canRaiseCleared, judgeOptions, nextEpoch, nextEvent, type Found } from "./service-guards.ts";
+import {
+  canRaiseCleared,
+  judgeOptions,
+  nextEpoch,
+  nextEvent,
+  predecessorUntilMs,
+  type Found,
+} from "./service-guards.ts";
 import { cell, type ServiceEffect, type ServiceTransition } from "./service-table.ts";
 import { hold } from "./service-view.ts";
 import {
@@ -27,12 +35,6 @@ import {
 const MOST_ROWS_A_STEP = 12;
 /** Transitions kept of each service for `explain` and the status page. */
 const HISTORY = 50;
-/** First back-off after a failed activation, doubling up to the limit. */
-const BACK_OFF_MS = 1000;
-const BACK_OFF_MAX_MS = 60_000;
-/** Held for less than this, a loss counts like a failed activation. */
-const SHORT_HOLD_MS = 1000;
-
 export function evaluate(step: Step, view: ServiceView): void {
   if (!isLeading(step.state)) return;
   learnEmptyPast(step, view);
@@ -206,7 +208,7 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       else if (view.heldSinceMs !== null) holder.backOffMs = 0;
       return;
     case "backOff":
-      if (holder === null || isRefusalWithoutFault(view, holder)) return;
+      if (holder === null || isWithoutFault(view, holder, found)) return;
       backOff(step, holder);
       if (!alreadyCounted(view, holder)) countLoss(step, view, holder);
       return;
@@ -223,38 +225,6 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       }
       return;
   }
-}
-
-function countLoss(step: Step, view: ServiceView, holder: DaemonView): void {
-  const recent = holder.lossesAtMs.filter((atMs) => atMs > step.nowMs - view.spec.failureTimeoutMs);
-  holder.lossesAtMs = [...recent, step.nowMs];
-}
-
-/** A program that crashes right after its start would else bounce between the daemons without end. */
-function isShortHold(step: Step, view: ServiceView): boolean {
-  return view.heldSinceMs !== null && step.nowMs - view.heldSinceMs < SHORT_HOLD_MS;
-}
-
-function backOff(step: Step, holder: DaemonView): void {
-  holder.backOffMs = Math.min(Math.max(BACK_OFF_MS, holder.backOffMs * 2), BACK_OFF_MAX_MS);
-  holder.backOffUntilMs = step.nowMs + holder.backOffMs;
-}
-
-/** One loss of one holding counts once, however many rows it takes to find out. */
-function alreadyCounted(view: ServiceView, holder: DaemonView): boolean {
-  return holder.lossesAtMs.some((atMs) => atMs >= view.committedAtMs);
-}
-
-/** A refusal by promise, youth or order is no failure of the daemon's. */
-function isRefusalWithoutFault(view: ServiceView, holder: DaemonView): boolean {
-  return (
-    holder.report?.refusals.some(
-      (one) =>
-        one.service === view.spec.name &&
-        one.epoch === view.row.epoch &&
-        (one.because === "promised" || one.because === "young" || one.because === "busy"),
-    ) === true
-  );
 }
 
 /** Everything up to the committed epoch is over: no lease of it binds any more. */
@@ -376,7 +346,9 @@ function nextLookAtMs(step: Step, view: ServiceView): number | null {
       if (promise !== undefined) instants.push(promise.untilMs);
     }
   }
+  if (view.phase === "vacant") instants.push(predecessorUntilMs(step.state, view));
   if (view.phase === "held") {
+    instants.push(shorterLeaseAtMs(step.state, view));
     for (const name of view.spec.masters) {
       const master = step.state.daemons.get(name);
       if (master !== undefined && name !== view.row.holder) instants.push(failbackDueAtMs(view, master));

@@ -33,6 +33,7 @@ export interface Step {
     readonly plan: readonly string[];
   } | null;
   readonly commands: WaitingCommand[];
+  transfer: { readonly to: string | null } | null;
 }
 
 /** Has a row committed with this step; until the answer the service is neither renewed nor set back. */
@@ -54,6 +55,7 @@ export function beginStep(state: ArbiterState, nowMs: number, wallMs: number): S
     settings: null,
     configuration: null,
     commands: [],
+    transfer: null,
   };
 }
 
@@ -118,6 +120,7 @@ function emitCommit(step: Step): void {
     settings: step.settings,
     configuration: step.configuration,
     commands: [...step.commands],
+    transfer: step.transfer,
   });
   step.effects.push({
     kind: "commit",

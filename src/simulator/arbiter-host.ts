@@ -13,7 +13,7 @@ import type {
 } from "../core/arbiter-io.ts";
 import type { ArbiterState } from "../core/arbiter-state.ts";
 import { committedFirst, countsOn } from "../core/invariants.ts";
-import type { Report } from "../core/messages.ts";
+import type { ArbiterPromiseAnswer, ArbiterPromiseRequest, Report } from "../core/messages.ts";
 import type { ArbiterSpec } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
 import type { AssignmentAnswer } from "./daemon-host.ts";
@@ -39,6 +39,7 @@ export class ArbiterHost implements Host {
   readonly #clock: Clock;
   #queue: StepQueue<ArbiterEvent, ArbiterEffect> | null = null;
   readonly #answers = new Map<string, (answer: CommandAnswer) => void>();
+  readonly #promiseAnswers = new Map<string, (answer: ArbiterPromiseAnswer) => void>();
   #commands = 0;
 
   constructor(simulation: Simulation, spec: ArbiterSpec) {
@@ -94,6 +95,7 @@ export class ArbiterHost implements Host {
     this.process = null;
     this.state = null;
     this.#answers.clear();
+    this.#promiseAnswers.clear();
   }
 
   resume(): void {
@@ -173,6 +175,12 @@ export class ArbiterHost implements Host {
       case "released":
         this.crash("released");
         return;
+      case "askArbiterPromise":
+        return this.#askPromise(effect);
+      case "answerArbiterPromise":
+        this.#promiseAnswers.get(effect.id)?.(effect.answer);
+        this.#promiseAnswers.delete(effect.id);
+        return;
       case "changed":
       case "forget":
     }
@@ -197,9 +205,30 @@ export class ArbiterHost implements Host {
           const cause = failure ?? "timeout";
           this.#push({ kind: "checkFailed", daemon, sentAtMs, cause, detail: cause });
         } else {
-          this.#push({ kind: "reported", report: answer.report, via: "check", sentAtMs });
+          const { report, isOutdated } = answer;
+          this.#push({ kind: "reported", report, via: "check", sentAtMs, isOutdated });
         }
       },
+    );
+  }
+
+  /** A leader asks this arbiter not to lead for a while. */
+  promiseAsked(request: ArbiterPromiseRequest, respond: (answer: ArbiterPromiseAnswer) => void): void {
+    this.#commands += 1;
+    const id = `${this.name}-promise-${this.#commands}`;
+    this.#promiseAnswers.set(id, respond);
+    this.#push({ kind: "arbiterPromiseAsked", id, request });
+  }
+
+  #askPromise({ arbiter, request, timeoutMs }: EffectOf<"askArbiterPromise">): void {
+    const to = this.#simulation.arbiters.find(({ name }) => name === arbiter);
+    if (to === undefined) return;
+    this.#simulation.network.call<ArbiterPromiseAnswer>(
+      this,
+      to,
+      timeoutMs,
+      (_, respond) => to.promiseAsked(request, respond),
+      (answer) => this.#push({ kind: "arbiterPromiseAnswered", arbiter, answer }),
     );
   }
 

@@ -32,7 +32,7 @@ type EffectOf<Kind extends DaemonEffect["kind"]> = Extract<DaemonEffect, { reado
 /** What the answer to an assignment brings; the problem is around the report. */
 export interface AssignmentAnswer {
   readonly report: Report;
-  readonly isRefused: boolean;
+  readonly isOutdated: boolean;
 }
 
 export interface WorkloadOptions {
@@ -232,7 +232,10 @@ export class DaemonHost implements Host {
   #perform(effect: DaemonEffect): void {
     switch (effect.kind) {
       case "answer":
-        this.#answers.get(effect.requestId)?.({ report: effect.report, isRefused: effect.problem !== null });
+        this.#answers.get(effect.requestId)?.({
+          report: effect.report,
+          isOutdated: effect.problem?.code === "outdated",
+        });
         this.#answers.delete(effect.requestId);
         return;
       case "answerPromise":

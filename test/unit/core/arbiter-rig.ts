@@ -267,6 +267,10 @@ export class ClusterRig {
       case "journal":
         this.journal.push(effect.entry);
         return;
+      case "askArbiterPromise":
+        this.arbiter({ kind: "arbiterPromiseAnswered", arbiter: effect.arbiter, answer: null });
+        return;
+      case "answerArbiterPromise":
       case "changed":
       case "forget":
       case "released":

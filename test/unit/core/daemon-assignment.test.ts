@@ -60,16 +60,21 @@ describe("another cluster", () => {
     expect([rig.phase, rig.state.term, rig.state.clusterId]).toEqual(["active", 1, "cluster-1"]);
   });
 
-  test("is refused while a promise is live, and taken after it", () => {
+  test("is refused by one that holds nothing, too: its cluster counts on it", () => {
     const rig = new Rig();
     rig.assign([]);
-    rig.ask();
-    rig.assign([], { clusterId: "cluster-2" });
-    expect(rig.effect("answer").problem?.code).toBe("other-cluster");
     rig.elapse(LEASE_MS);
+    rig.assign([], { clusterId: "cluster-2", term: 9 });
+    expect(rig.effect("answer").problem?.code).toBe("other-cluster");
+    expect([rig.state.term, rig.state.clusterId]).toEqual([1, "cluster-1"]);
+  });
+
+  test("is taken by one that was started to forget its own", () => {
+    const before = new Rig();
+    before.assign([]);
+    const rig = new Rig({}, { ...memoryOf(before.state), clusterId: null, term: 0, seenEpochs: {} });
     rig.assign([], { clusterId: "cluster-2" });
-    expect(rig.effect("answer").problem).toBeNull();
-    expect(rig.state.clusterId).toBe("cluster-2");
+    expect([rig.effect("answer").problem, rig.state.clusterId]).toEqual([null, "cluster-2"]);
   });
 
   test("is refused while a promise of an earlier boot may be live", () => {
@@ -81,7 +86,7 @@ describe("another cluster", () => {
     expect(rig.effect("answer").problem?.code).toBe("other-cluster");
   });
 
-  test("doesn't make it forget epochs and terms: a late message of the first one is still old", () => {
+  test("doesn't make it forget epochs and terms", () => {
     const rig = new Rig();
     rig.assign([rig.item({ epoch: 7, bootId: "boot-x" })], { term: 3 });
     const report = rig.assign([], { clusterId: "cluster-2", term: 3 });

@@ -1,0 +1,78 @@
+/**
+ * Who may campaign, and when: the order in which arbiters follow one another.
+ *
+ * Only those that the record lists may: the leader can ask exactly those to keep still while the store
+ * is away. Each waits until the beat has stood still for the record's time-to-live × (1 + drift), on
+ * its own clock, and for its place in line on top, so that they don't all come at once.
+ */
+import { promisedUntilMs } from "./arbiter-promise.ts";
+import type { ArbiterState, ElectableList } from "./arbiter-state.ts";
+import { weight } from "./hash.ts";
+import { CLOCK_SLACK_MS } from "./model.ts";
+
+/** Each place further down the order of succession waits this share of the time-to-live longer. */
+const RANK_SHARE = 1 / 4;
+/** Times-to-live that the others leave to the one who was named. */
+const PREFERENCE_TTLS = 2;
+
+/** The list that goes into the record with the next beat. `stateId`: of those whom it has met. */
+export function electable(state: ArbiterState): ElectableList {
+  const { options, leadership } = state;
+  return state.model.arbiters
+    .filter((arbiter) => arbiter.electable)
+    .map(({ name, url }) => ({
+      name,
+      url,
+      stateId:
+        name === options.name ? options.stateId : (leadership.met.get(name) ?? listedState(state, name)),
+    }));
+}
+
+/** Being unreachable is no reason to be forgotten. */
+function listedState(state: ArbiterState, name: string): string | null {
+  return state.leadership.record?.electable.find((one) => one.name === name)?.stateId ?? null;
+}
+
+/** When this arbiter may campaign; `Infinity`: not at all while the record is as it is. */
+export function mayCampaignAtMs(state: ArbiterState): number {
+  return Math.max(promisedUntilMs(state), mayByRecordAtMs(state));
+}
+
+function mayByRecordAtMs(state: ArbiterState): number {
+  const { leadership, options } = state;
+  const { record, beatSeenAtMs } = leadership;
+  const ttlMs = state.model.arbiterLeaseMs;
+  const delayMs = successionRank(state) * ttlMs * RANK_SHARE;
+  const politeMs = PREFERENCE_TTLS * ttlMs;
+  if (record === null)
+    return (
+      beatSeenAtMs + delayMs + (options.primary === null || options.primary === options.name ? 0 : politeMs)
+    );
+  if (record.released) {
+    if (record.successor === options.name) return beatSeenAtMs;
+    const isPolite = record.successor !== undefined || record.instance === options.instance;
+    return beatSeenAtMs + delayMs + (isPolite ? politeMs : 0);
+  }
+  // Its own earlier term, or an earlier start in the same locked state folder: that one is gone.
+  if (record.instance === options.instance) return 0;
+  const listed = record.electable.find(({ name }) => name === options.name);
+  if (listed !== undefined && listed.stateId === options.stateId && record.leader === options.name) return 0;
+  // Whoever isn't listed can't know whether the leader goes on without the store. Nor can another
+  // state under a listed name: the promise that the leader got is not its own.
+  if (listed === undefined || record.leader === options.name) return Infinity;
+  if (listed.stateId !== null && listed.stateId !== options.stateId) return Infinity;
+  return beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS + delayMs;
+}
+
+/** `spare 0` arbiters first, highest random weight among equals; 0 is next in line. */
+function successionRank(state: ArbiterState): number {
+  const order = state.model.arbiters
+    .filter((arbiter) => arbiter.electable)
+    .toSorted(
+      (a, b) =>
+        Number(a.role === "spare") - Number(b.role === "spare") ||
+        weight(state.model.name, b.name) - weight(state.model.name, a.name),
+    );
+  const place = order.findIndex(({ name }) => name === state.options.name);
+  return Math.max(0, place);
+}
