@@ -6,7 +6,7 @@
  * transaction is decided by its COMMIT alone: whatever fails before it was sent is refused.
  */
 import { randomUUID } from "node:crypto";
-import type { Client, QueryResultRow } from "pg";
+import type { Client, QueryResult, QueryResultRow } from "pg";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import { contentsOf } from "./contents.ts";
@@ -91,8 +91,7 @@ export class PostgresEngine implements StoreEngine {
 
   async #basis(client: Client, calls: readonly WriteCall[]): Promise<Basis> {
     // The lock comes first: what the later statements see can't change any more.
-    await client.query("BEGIN");
-    const state = await this.#state(client, "FOR UPDATE");
+    const state = await this.#state(client, "BEGIN;", "FOR UPDATE");
     const epochs = new Map<string, number>();
     const services = changedServices(calls);
     if (services.length > 0) {
@@ -123,11 +122,15 @@ export class PostgresEngine implements StoreEngine {
 
   async #state(
     client: Client,
+    before: "BEGIN;" | "",
     lock: "FOR UPDATE" | "",
   ): Promise<Pick<Basis, "record" | "revision" | "lastEvent">> {
-    const { rows } = await client.query<QueryResultRow>(
-      `SELECT leadership, revision, last_event FROM ${this.#prefix}_state ${lock}`,
+    const answer = await client.query<QueryResultRow>(
+      `${before} SELECT leadership, revision, last_event FROM ${this.#prefix}_state ${lock}`,
     );
+    // Two statements in one request have two results.
+    const results: readonly QueryResult<QueryResultRow>[] = [answer].flat();
+    const rows = results.at(-1)?.rows ?? [];
     const [row] = rows;
     if (row === undefined) throw new EngineTrouble(damaged(`the table ${this.#prefix}_state is empty.`));
     return {
@@ -178,7 +181,7 @@ export class PostgresEngine implements StoreEngine {
   }
 
   leadership(attempt: Attempt): Promise<LeadershipRecord | null> {
-    return this.#session("read").use(attempt, async (client) => (await this.#state(client, "")).record);
+    return this.#session("read").use(attempt, async (client) => (await this.#state(client, "", "")).record);
   }
 
   load(attempt: Attempt): Promise<StoreContents> {

@@ -1,27 +1,14 @@
 /** etcd: the contract against a real server, a cluster that loses members, and what can be wrong. */
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
 import { unsuitable } from "../../src/store/etcd.ts";
 import { openStore } from "../../src/store/open.ts";
+import { isEtcdMissing, newEtcd, newEtcdMembers, newSecureEtcd, type EtcdMember } from "./server-etcd.ts";
 import { commit, configuration, event, leadershipRecord, serviceRow } from "./store-samples.ts";
 import { newPrefix, serverContract, troubleOf } from "./store-server-contract.ts";
-import {
-  findProgram,
-  freePort,
-  isMissing,
-  makeCertificates,
-  removeFolder,
-  serverFolder,
-  ServerProcess,
-  type Certificates,
-  type StoreServer,
-} from "./store-server.ts";
-
-const etcd = findProgram("etcd");
-const skip = isMissing({ etcd }, "etcd-server");
+import type { Certificates } from "./store-server.ts";
 
 function open(url: string): Promise<Store> {
   return openStore(url, { stateDir: "/nonexistent" });
@@ -36,71 +23,14 @@ async function ask(base: string, path: string, body: unknown, token = ""): Promi
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
-interface Member extends StoreServer {
-  readonly base: string;
-}
-
-/** One member for each port; `extra` are further arguments. */
-async function newMembers(count: number, extra: readonly string[] = []): Promise<Member[]> {
-  const ports: { readonly client: number; readonly peer: number }[] = [];
-  for (let i = 0; i < count; i++) ports.push({ client: await freePort(), peer: await freePort() });
-  const cluster = ports.map(({ peer }, i) => `m${i}=http://127.0.0.1:${peer}`).join(",");
-  const members = ports.map(({ client, peer }, i): Member => {
-    const folder = serverFolder("etcd");
-    const base = `http://127.0.0.1:${client}`;
-    const server = new ServerProcess({
-      command: etcd ?? "",
-      args: [
-        `--name=m${i}`,
-        `--data-dir=${join(folder, "data")}`,
-        `--listen-client-urls=${base}`,
-        `--advertise-client-urls=${base}`,
-        `--listen-peer-urls=http://127.0.0.1:${peer}`,
-        `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
-        `--initial-cluster=${cluster}`,
-        "--heartbeat-interval=50",
-        "--election-timeout=500",
-        ...extra,
-      ],
-      cwd: folder,
-      ready: async () => {
-        const answer = await fetch(`${base}/health`);
-        if (!answer.ok) throw new Error("not ready");
-        await answer.text();
-      },
-    });
-    return {
-      base,
-      port: client,
-      url: (prefix, at = client) => `etcd://127.0.0.1:${at}?prefix=${prefix}`,
-      start: () => server.start(),
-      kill: () => server.kill(),
-      freeze: () => server.freeze(),
-      thaw: () => server.thaw(),
-      remove: async () => {
-        await server.kill();
-        removeFolder(folder);
-      },
-    };
-  });
-  await Promise.all(members.map((member) => member.start()));
-  return members;
-}
-
-async function newServer(): Promise<Member> {
-  const [member] = await newMembers(1);
-  if (member === undefined) throw new Error("No member.");
-  return member;
-}
-
-describe.skipIf(skip)("etcd", () => {
-  serverContract({ name: "etcd", newServer, insideTransaction: null });
+describe.skipIf(isEtcdMissing())("etcd", () => {
+  serverContract({ name: "etcd", newServer: newEtcd, insideTransaction: null });
 
   describe("three members", () => {
-    let members: Member[];
+    let members: EtcdMember[];
     let store: Store;
     beforeAll(async () => {
-      members = await newMembers(3);
+      members = await newEtcdMembers(3);
     }, 60_000);
     afterAll(async () => {
       for (const member of members) await member.remove();
@@ -112,7 +42,7 @@ describe.skipIf(skip)("etcd", () => {
       store = await open(`etcd://${hosts}?prefix=${newPrefix()}`);
       await store.campaign(null, leadershipRecord());
     };
-    const leader = async (): Promise<Member> => {
+    const leader = async (): Promise<EtcdMember> => {
       for (const member of members) {
         const status = await ask(member.base, "/v3/maintenance/status", {});
         const header: unknown = status["header"];
@@ -192,11 +122,11 @@ describe.skipIf(skip)("etcd", () => {
   });
 
   describe("what can be wrong with etcd", () => {
-    let server: Member;
-    let secure: Member & { readonly certificates: Certificates };
+    let server: EtcdMember;
+    let secure: EtcdMember & { readonly certificates: Certificates };
     beforeAll(async () => {
-      server = await newServer();
-      secure = await newSecureServer();
+      server = await newEtcd();
+      secure = await newSecureEtcd();
     }, 60_000);
     afterAll(async () => {
       await server.remove();
@@ -295,9 +225,9 @@ describe.skipIf(skip)("etcd", () => {
   });
 
   describe("what stands in etcd", () => {
-    let server: Member;
+    let server: EtcdMember;
     beforeAll(async () => {
-      server = await newServer();
+      server = await newEtcd();
     }, 60_000);
     afterAll(() => server.remove());
     const put = (key: string, value: string): Promise<unknown> =>
@@ -364,45 +294,3 @@ describe.skipIf(skip)("etcd", () => {
     });
   });
 });
-
-/** Wants TLS, and a certificate from its clients. */
-async function newSecureServer(): Promise<Member & { readonly certificates: Certificates }> {
-  const folder = serverFolder("etcd");
-  const certificates = makeCertificates(folder);
-  const [client, peer] = [await freePort(), await freePort()];
-  const base = `https://127.0.0.1:${client}`;
-  const server = new ServerProcess({
-    command: etcd ?? "",
-    args: [
-      `--data-dir=${join(folder, "data")}`,
-      `--listen-client-urls=${base}`,
-      `--advertise-client-urls=${base}`,
-      `--listen-peer-urls=http://127.0.0.1:${peer}`,
-      `--initial-advertise-peer-urls=http://127.0.0.1:${peer}`,
-      `--initial-cluster=default=http://127.0.0.1:${peer}`,
-      `--cert-file=${certificates.cert}`,
-      `--key-file=${certificates.key}`,
-      `--trusted-ca-file=${certificates.ca}`,
-      "--client-cert-auth",
-    ],
-    cwd: folder,
-    ready: async () => {
-      if (!/ready to serve client requests|serving client/u.test(server.said)) throw new Error("not ready");
-    },
-  });
-  await server.start();
-  return {
-    base,
-    certificates,
-    port: client,
-    url: (prefix) => `etcd://127.0.0.1:${client}?prefix=${prefix}`,
-    start: () => server.start(),
-    kill: () => server.kill(),
-    freeze: () => server.freeze(),
-    thaw: () => server.thaw(),
-    remove: async () => {
-      await server.kill();
-      removeFolder(folder);
-    },
-  };
-}

@@ -1,5 +1,4 @@
 /** MariaDB: the contract against the real server, and what can be wrong with it. */
-import { join } from "node:path";
 import { createConnection } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
@@ -7,110 +6,21 @@ import { Attempt } from "../../src/store/engine.ts";
 import { migrateMysql, MYSQL_MIGRATIONS } from "../../src/store/mysql-schema.ts";
 import { unsuitable } from "../../src/store/mysql-session.ts";
 import { openStore } from "../../src/store/open.ts";
+import { MYSQL_PASSWORD, isMysqlMissing, newMysql, type MysqlServer } from "./server-mysql.ts";
 import { commit, event, leadershipRecord, serviceRow } from "./store-samples.ts";
 import { newPrefix, serverContract, troubleOf } from "./store-server-contract.ts";
-import {
-  findProgram,
-  freePort,
-  isMissing,
-  makeCertificates,
-  removeFolder,
-  runProgram,
-  serverFolder,
-  ServerProcess,
-  type Certificates,
-  type StoreServer,
-} from "./store-server.ts";
-
-const mariadbd = findProgram("mariadbd");
-const install = findProgram("mariadb-install-db");
-const skip = isMissing({ mariadbd, "mariadb-install-db": install }, "mariadb-server");
-
-interface MysqlServer extends StoreServer {
-  readonly certificates: Certificates;
-  query(sql: string, database?: string): Promise<unknown>;
-}
-
-const PASSWORD = "it's a sécret@/:?";
 
 function open(url: string): Promise<Store> {
   return openStore(url, { stateDir: "/nonexistent" });
 }
 
-async function newServer(): Promise<MysqlServer> {
-  const folder = serverFolder("mariadb");
-  const data = join(folder, "data");
-  const socket = join(folder, "socket");
-  const port = await freePort();
-  const certificates = makeCertificates(folder);
-  const init = ["--no-defaults", `--datadir=${data}`, "--auth-root-authentication-method=normal"];
-  runProgram(install ?? "", [...init, "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=8M"], {
-    cwd: folder,
-  });
-  const query = async (sql: string, database?: string): Promise<unknown> => {
-    const connection = await createConnection({
-      socketPath: socket,
-      user: "root",
-      multipleStatements: true,
-      ...(database === undefined ? {} : { database }),
-    });
-    try {
-      const [rows] = await connection.query(sql);
-      return rows;
-    } finally {
-      await connection.end();
-    }
-  };
-  const server = new ServerProcess({
-    command: mariadbd ?? "",
-    args: [
-      "--no-defaults",
-      `--datadir=${data}`,
-      `--socket=${socket}`,
-      `--pid-file=${join(folder, "pid")}`,
-      `--port=${port}`,
-      "--bind-address=127.0.0.1",
-      "--skip-name-resolve",
-      "--innodb-buffer-pool-size=16M",
-      "--innodb-log-file-size=8M",
-      "--max-connections=60",
-      `--ssl-cert=${certificates.cert}`,
-      `--ssl-key=${certificates.key}`,
-      `--ssl-ca=${certificates.ca}`,
-    ],
-    cwd: folder,
-    ready: async () => {
-      await query("SELECT 1");
-    },
-  });
-  await server.start();
-  await query(
-    `CREATE DATABASE arbiter; CREATE USER anna@'127.0.0.1' IDENTIFIED BY "${PASSWORD}"; GRANT ALL ON arbiter.* TO anna@'127.0.0.1'`,
-  );
-  return {
-    port,
-    certificates,
-    query,
-    url: (prefix, at = port) =>
-      `mysql://anna:${encodeURIComponent(PASSWORD)}@127.0.0.1:${at}/arbiter?prefix=${prefix}`,
-    start: () => server.start(),
-    kill: () => server.kill(),
-    freeze: () => server.freeze(),
-    thaw: () => server.thaw(),
-    remove: async () => {
-      await server.kill();
-      removeFolder(folder);
-    },
-  };
-}
-
-describe.skipIf(skip)("mysql", () => {
-  serverContract({ name: "mysql", newServer, insideTransaction: /FOR UPDATE/u });
+describe.skipIf(isMysqlMissing())("mysql", () => {
+  serverContract({ name: "mysql", newServer: newMysql, insideTransaction: /FOR UPDATE/u });
 
   describe("what can be wrong with MariaDB", () => {
     let server: MysqlServer;
     beforeAll(async () => {
-      server = await newServer();
+      server = await newMysql();
     }, 60_000);
     afterAll(() => server.remove());
 
@@ -123,7 +33,9 @@ describe.skipIf(skip)("mysql", () => {
       ["mysql://anna:PASSWORD@no-such-host.invalid:PORT/arbiter", /host name is not known/u],
     ])("%s: one sentence", async (url, sentence) => {
       await server.query("CREATE USER IF NOT EXISTS carl IDENTIFIED BY 'c'; GRANT ALL ON *.* TO carl");
-      const at = url.replace("PORT", String(server.port)).replace("PASSWORD", encodeURIComponent(PASSWORD));
+      const at = url
+        .replace("PORT", String(server.port))
+        .replace("PASSWORD", encodeURIComponent(MYSQL_PASSWORD));
       const trouble = await troubleOf(open(at));
       expect(trouble.message).toMatch(sentence);
       expect(trouble.message).toContain("mysql://");
@@ -200,7 +112,7 @@ describe.skipIf(skip)("mysql", () => {
             host: "127.0.0.1",
             port: server.port,
             user: "anna",
-            password: PASSWORD,
+            password: MYSQL_PASSWORD,
             database: "arbiter",
           }),
         ),

@@ -1,6 +1,4 @@
 /** PostgreSQL: the contract against the real server, and what can be wrong with it. */
-import { readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
@@ -8,122 +6,21 @@ import { Attempt } from "../../src/store/engine.ts";
 import { openStore } from "../../src/store/open.ts";
 import { migratePostgres, POSTGRES_MIGRATIONS } from "../../src/store/postgres-schema.ts";
 import { unsuitable } from "../../src/store/postgres-session.ts";
+import { POSTGRES_PASSWORD, isPostgresMissing, newPostgres, type PostgresServer } from "./server-postgres.ts";
 import { commit, event, leadershipRecord } from "./store-samples.ts";
 import { newPrefix, serverContract, troubleOf } from "./store-server-contract.ts";
-import {
-  findProgram,
-  freePort,
-  give,
-  isMissing,
-  makeCertificates,
-  removeFolder,
-  runProgram,
-  serverFolder,
-  ServerProcess,
-  type Certificates,
-  type StoreServer,
-} from "./store-server.ts";
-
-const FOLDERS = versionFolders();
-const initdb = findProgram("initdb", FOLDERS);
-const postgres = findProgram("postgres", FOLDERS);
-const skip = isMissing({ initdb, postgres }, "postgresql");
-
-/** Debian keeps each version's programs in a folder of its own. */
-function versionFolders(): string[] {
-  try {
-    return readdirSync("/usr/lib/postgresql").map((version) => `/usr/lib/postgresql/${version}/bin`);
-  } catch {
-    return [];
-  }
-}
-
-interface PostgresServer extends StoreServer {
-  readonly certificates: Certificates;
-  query(sql: string, database?: string): Promise<void>;
-}
 
 function open(url: string): Promise<Store> {
   return openStore(url, { stateDir: "/nonexistent" });
 }
 
-const PASSWORD = "it's a sécret@/:?";
-
-async function newServer(): Promise<PostgresServer> {
-  const folder = serverFolder("postgres");
-  const data = join(folder, "data");
-  const port = await freePort();
-  const certificates = makeCertificates(folder);
-  const passwords = join(folder, "password");
-  writeFileSync(passwords, PASSWORD);
-  give(passwords, 0o600);
-  const init = [
-    "-D",
-    data,
-    "-U",
-    "anna",
-    "-A",
-    "scram-sha-256",
-    "--pwfile",
-    passwords,
-    "-E",
-    "UTF8",
-    "--no-sync",
-  ];
-  runProgram(initdb ?? "", [...init, "--locale=C"], { cwd: folder });
-  const options = { host: "127.0.0.1", port, user: "anna", password: PASSWORD };
-  const query = async (sql: string, database = "postgres"): Promise<void> => {
-    const client = new Client({ ...options, database });
-    try {
-      await client.connect();
-      await client.query(sql);
-    } finally {
-      await client.end();
-    }
-  };
-  const settings = {
-    port,
-    listen_addresses: "127.0.0.1",
-    unix_socket_directories: folder,
-    shared_buffers: "16MB",
-    max_connections: 40,
-    ssl: "on",
-    ssl_cert_file: certificates.cert,
-    ssl_key_file: certificates.key,
-  };
-  const args = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-  const server = new ServerProcess({
-    command: postgres ?? "",
-    args: ["-D", data, ...args],
-    cwd: folder,
-    ready: () => query("SELECT 1"),
-  });
-  await server.start();
-  await query("CREATE DATABASE arbiter");
-  return {
-    port,
-    certificates,
-    query,
-    url: (prefix, at = port) =>
-      `postgres://anna:${encodeURIComponent(PASSWORD)}@127.0.0.1:${at}/arbiter?prefix=${prefix}`,
-    start: () => server.start(),
-    kill: () => server.kill(),
-    freeze: () => server.freeze(),
-    thaw: () => server.thaw(),
-    remove: async () => {
-      await server.kill();
-      removeFolder(folder);
-    },
-  };
-}
-
-describe.skipIf(skip)("postgres", () => {
-  serverContract({ name: "postgres", newServer, insideTransaction: /FOR UPDATE/u });
+describe.skipIf(isPostgresMissing())("postgres", () => {
+  serverContract({ name: "postgres", newServer: newPostgres, insideTransaction: /FOR UPDATE/u });
 
   describe("what can be wrong with PostgreSQL", () => {
     let server: PostgresServer;
     beforeAll(async () => {
-      server = await newServer();
+      server = await newPostgres();
     }, 60_000);
     afterAll(() => server.remove());
 
@@ -134,7 +31,9 @@ describe.skipIf(skip)("postgres", () => {
       [`postgres://anna:PASSWORD@127.0.0.1:PORT/missing`, /has no database "missing".*createdb missing/u],
       ["postgres://anna:PASSWORD@no-such-host.invalid:PORT/arbiter", /host name is not known/u],
     ])("%s: one sentence", async (url, sentence) => {
-      const at = url.replace("PORT", String(server.port)).replace("PASSWORD", encodeURIComponent(PASSWORD));
+      const at = url
+        .replace("PORT", String(server.port))
+        .replace("PASSWORD", encodeURIComponent(POSTGRES_PASSWORD));
       const trouble = await troubleOf(open(at));
       expect(trouble.message).toMatch(sentence);
       expect(trouble.message).toContain("postgres://");

@@ -37,7 +37,7 @@ export async function troubleOf(promise: Promise<unknown>): Promise<StoreUnavail
 }
 
 /** The server may be on its way back: tried until it answers. */
-async function patiently<T>(run: () => Promise<T>): Promise<T> {
+export async function patiently<T>(run: () => Promise<T>): Promise<T> {
   const until = Date.now() + 15_000;
   for (;;) {
     try {
