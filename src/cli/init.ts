@@ -9,6 +9,7 @@ import { access, copyFile, mkdir, readdir } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { codeOf, messageOf } from "../protocol/errors.ts";
 import { ClearNo } from "./failure.ts";
 import type { PrintOptions } from "./options.ts";
 import { withExamples, withJson } from "./options.ts";
@@ -48,11 +49,29 @@ async function writeSample(folder: string): Promise<readonly string[]> {
     );
   }
   for (const file of files) {
-    await mkdir(dirname(join(folder, file)), { recursive: true });
+    await makeFolder(dirname(resolve(folder, file)));
     // Should another one have come first in the meantime, it stays.
     await copyFile(join(SAMPLE, file), join(folder, file), constants.COPYFILE_EXCL);
   }
   return files;
+}
+
+/**
+ * One folder after the other: where the system answers each mkdir with "no such folder" (below
+ * /proc), Node's recursive one tries for ever.
+ */
+async function makeFolder(path: string): Promise<void> {
+  if (await exists(path)) return;
+  await makeFolder(dirname(path));
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return;
+    throw new ClearNo(
+      `${path} can't be made: ${messageOf(error)}`,
+      "Name a folder that can be written to: `arbiter init DIR`.",
+    );
+  }
 }
 
 async function sampleFiles(): Promise<readonly string[]> {

@@ -189,6 +189,12 @@ describe("init", () => {
     expect(await readdir(join(cwd, "etc/arbiter/daemons"))).toEqual([]);
   });
 
+  test("a folder that can't be made is one clear error", async () => {
+    const { stderr, exitCode } = await arbiter(["init", "/proc/arbiter-test"], { cwd: await folderOf({}) });
+    expect(stderr).toContain("/proc/arbiter-test can't be made");
+    expect(exitCode).toBe(1);
+  });
+
   test("--json lists what was written", async () => {
     const cwd = await folderOf({});
     const { stdout } = await arbiter(["init", "conf", "--json"], { cwd });
