@@ -8,6 +8,7 @@
 import { createArbiter, stepArbiter } from "../core/arbiter.ts";
 import type { ArbiterEffect, ArbiterEvent, CommandAnswer, OperatorCommand } from "../core/arbiter-io.ts";
 import type { ArbiterOptions, ArbiterState } from "../core/arbiter-state.ts";
+import type { ArbiterPromiseAnswer, ArbiterPromiseRequest } from "../core/messages.ts";
 import { nowMs, wallMs } from "../shell/clock.ts";
 import { StepQueue } from "../shell/queue.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
@@ -27,6 +28,12 @@ export interface AssignmentSender {
   close(): Promise<void> | void;
 }
 
+/** Asks the other arbiters for their promise. */
+export interface PromiseAsker {
+  ask(effect: Extract<ArbiterEffect, { kind: "askArbiterPromise" }>): Promise<ArbiterPromiseAnswer | null>;
+  close(): Promise<void>;
+}
+
 export interface EngineOptions {
   readonly options: ArbiterOptions;
   readonly store: Store;
@@ -36,6 +43,7 @@ export interface EngineOptions {
   readonly log: ProcessLog;
   /** Off: a failed check counts also if this process was stalled. For measuring what the doubt is worth. */
   readonly doubtsItself: boolean;
+  readonly others: PromiseAsker;
   makeChecker(push: (event: PushedEvent) => void): AssignmentSender;
   /** The record says `released`, or the core found that it must not go on. */
   onEnd(error: unknown): void;
@@ -65,6 +73,7 @@ export class Engine {
   readonly #lane: StoreLane;
   readonly #checker: AssignmentSender;
   readonly #answers = new Map<string, (answer: CommandAnswer) => void>();
+  readonly #promises = new Map<string, (answer: ArbiterPromiseAnswer) => void>();
   readonly #looks = new Set<() => void>();
   #nextCommand = 1;
 
@@ -140,6 +149,22 @@ export class Engine {
     return promise;
   }
 
+  /** Another arbiter leads, can't reach the store, and asks this one not to lead. */
+  promise(request: ArbiterPromiseRequest): Promise<ArbiterPromiseAnswer> {
+    if (this.#queue.stopped) {
+      const { name, stateId } = this.state.options;
+      const { protocol, round, term } = request;
+      const because = "it is stopping";
+      return Promise.resolve({ protocol, name, stateId, round, term, promised: false, because });
+    }
+    const id = `promise-${this.#nextCommand}`;
+    this.#nextCommand += 1;
+    const { promise, resolve } = Promise.withResolvers<ArbiterPromiseAnswer>();
+    this.#promises.set(id, resolve);
+    this.push({ kind: "arbiterPromiseAsked", id, request });
+    return promise;
+  }
+
   /** Waits until the state is as asked; false: the time was over first. */
   until(isSo: (state: ArbiterState) => boolean, timeoutMs: number): Promise<boolean> {
     if (isSo(this.state)) return Promise.resolve(true);
@@ -164,6 +189,7 @@ export class Engine {
     this.#wheel.close();
     for (const id of this.#answers.keys()) this.#answer(id, STOPPING);
     await this.#checker.close();
+    await this.#options.others.close();
     this.#lane.close();
     this.feed.close();
     this.metrics.close();
@@ -200,6 +226,15 @@ export class Engine {
         return;
       case "answer":
         this.#answer(effect.id, effect.answer);
+        return;
+      case "askArbiterPromise":
+        void this.#options.others
+          .ask(effect)
+          .then((answer) => this.push({ kind: "arbiterPromiseAnswered", arbiter: effect.arbiter, answer }));
+        return;
+      case "answerArbiterPromise":
+        this.#promises.get(effect.id)?.(effect.answer);
+        this.#promises.delete(effect.id);
         return;
       case "journal":
         this.#options.journal.write(effect.entry);

@@ -34,6 +34,7 @@ import { pidFileContent } from "./pid-file.ts";
 import { scheduleRetention } from "./retention.ts";
 import type { RetentionOptions } from "./retention.ts";
 import { Shutdown } from "./shutdown.ts";
+import { OtherArbiters } from "./other-arbiters.ts";
 import { openArbiterFolder, removePidFile, writePidFile } from "./state-folder.ts";
 import type { PushedEvent } from "./store-lane.ts";
 import { checkerTls, openTls } from "./tls.ts";
@@ -142,6 +143,7 @@ async function start(
     journal,
     log,
     doubtsItself: options.doubtsItself ?? true,
+    others: new OtherArbiters({ token: () => access.token, tls: checkerTls(tls, () => true) }),
     makeChecker: (push) => checkerFor({ push, access, tls, engine: () => engine }),
     onEnd: end,
   });

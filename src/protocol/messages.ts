@@ -8,6 +8,8 @@
  */
 import type {
   ArbiterAddress,
+  ArbiterPromiseAnswer,
+  ArbiterPromiseRequest,
   Assignment,
   Candidate,
   CandidateSet,
@@ -93,6 +95,14 @@ export function parsePromiseRequest(value: unknown): Parsed<PromiseRequest> {
 /** The answer to `POST /v1/promise`. */
 export function parsePromiseAnswer(value: unknown): Parsed<PromiseAnswer> {
   return parsed(value, readPromiseAnswer);
+}
+
+export function parseArbiterPromiseRequest(value: unknown): Parsed<ArbiterPromiseRequest> {
+  return parsed(value, readArbiterPromiseRequest);
+}
+
+export function parseArbiterPromiseAnswer(value: unknown): Parsed<ArbiterPromiseAnswer> {
+  return parsed(value, readArbiterPromiseAnswer);
 }
 
 function readProtocol(from: Members): number {
@@ -235,6 +245,31 @@ function readPromiseAnswer(from: Members): PromiseAnswer {
     round: integer(from, "round", 0),
     service: word(from, "service", LIMITS.nameLength),
     epoch: integer(from, "epoch", 0),
+    promised: flag(from, "promised"),
+    because: remark(from, "because"),
+  };
+}
+
+function readArbiterPromiseRequest(from: Members): ArbiterPromiseRequest {
+  return {
+    protocol: readProtocol(from),
+    clusterId: word(from, "clusterId", LIMITS.idLength),
+    to: word(from, "to", LIMITS.nameLength),
+    leader: word(from, "leader", LIMITS.nameLength),
+    instance: word(from, "instance", LIMITS.idLength),
+    term: integer(from, "term", 0),
+    round: integer(from, "round", 0),
+    forMs: duration(from, "forMs"),
+  };
+}
+
+function readArbiterPromiseAnswer(from: Members): ArbiterPromiseAnswer {
+  return {
+    protocol: readProtocol(from),
+    name: word(from, "name", LIMITS.nameLength),
+    stateId: word(from, "stateId", LIMITS.idLength),
+    round: integer(from, "round", 0),
+    term: integer(from, "term", 0),
     promised: flag(from, "promised"),
     because: remark(from, "because"),
   };

@@ -1,9 +1,14 @@
 /** Two arbiters on one machine share a store: one leads, the other takes over and adopts the holder. */
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ScriptedDaemon } from "./arbiter-daemon.ts";
 import { eventually, freePort, membersOf, Rig } from "./arbiter-rig.ts";
 import type { ArbiterProcess } from "./arbiter-rig.ts";
 
+/** As the rig configures it. */
+const ARBITER_LEASE_MS = 1000;
 const SERVICE = "scheduler-master";
 
 let rig: Rig;
@@ -67,4 +72,29 @@ it("the standby leads when the leader is killed, with a higher term, and the hol
 it("the standby leads when the leader stops in good order, and the holder stays", async () => {
   expect(await leader.stop()).toBe(0);
   await takenOver();
+});
+
+it("an operator hands the lead over: the other leads, the first stands by, the holder stays", async () => {
+  const body = JSON.stringify({ to: "arbiter-2", by: "anna" });
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(`${rig.url}/v1/leader`, { method: "POST", headers, body });
+  expect([answer.status, await answer.text()]).toEqual([202, expect.stringContaining("arbiter-2")]);
+  await takenOver();
+  expect((await fetch(`${rig.url}/leader`)).status).toBe(503);
+  expect((await read("/v1/status"))["term"]).toBe(2);
+});
+
+it("the store hangs: the leader goes on by the other's promise, in the same term", async () => {
+  // They have met, and the record says so.
+  await sleep(3 * ARBITER_LEASE_MS);
+  const database = new DatabaseSync(path.join(rig.stateDir, "arbiter.db"));
+  database.exec("BEGIN EXCLUSIVE");
+  await sleep(4 * ARBITER_LEASE_MS);
+  expect((await fetch(`${rig.url}/leader`)).status).toBe(200);
+  expect(await rig.held(SERVICE)).toBe("scheduler-master@1 held");
+  database.exec("ROLLBACK");
+  database.close();
+  await sleep(2 * ARBITER_LEASE_MS);
+  const status = membersOf(await (await fetch(`${rig.url}/v1/status`)).text());
+  expect([status["term"], (await fetch(`${rig.url}/leader`)).status]).toEqual([1, 200]);
 });

@@ -34,6 +34,14 @@ export const PAUSE_BODY: BodyShape = {
   reason: { type: "string", maxLength: 1_000, description: "Why, shown to everyone." },
   by: BY,
 };
+export const LEADER_BODY: BodyShape = {
+  to: {
+    type: "string",
+    maxLength: 255,
+    description: "The arbiter that is to lead. (Default: who is next in line)",
+  },
+  by: BY,
+};
 export const RESUME_BODY: BodyShape = { by: BY };
 export const MAINTENANCE_BODY: BodyShape = {
   on: { type: "boolean", required: true, description: "Begins it, or ends it." },
@@ -109,6 +117,11 @@ export const pause: Route["serve"] = commanding(PAUSE_BODY, (request, given) => 
 export const resume: Route["serve"] = commanding(RESUME_BODY, (request) => ({
   verb: "resume",
   service: parameter(request, "service") || null,
+}));
+
+export const transfer: Route["serve"] = commanding(LEADER_BODY, (_request, given) => ({
+  verb: "transfer",
+  to: textOf(given, "to"),
 }));
 
 export const maintenance: Route["serve"] = commanding(MAINTENANCE_BODY, (request, given) => ({

@@ -5,6 +5,7 @@ import { eventStream } from "./event-stream.ts";
 import { openapi } from "./openapi.ts";
 import {
   later,
+  LEADER_BODY,
   maintenance,
   MAINTENANCE_BODY,
   move,
@@ -14,7 +15,9 @@ import {
   reload,
   resume,
   RESUME_BODY,
+  transfer,
 } from "./operations.ts";
+import { arbiterPromise } from "./other-arbiters.ts";
 import { page } from "./page.ts";
 import {
   config,
@@ -203,15 +206,16 @@ export const ROUTES: readonly Route[] = [
     ...change,
     path: "/v1/arbiters/promise",
     summary: "An arbiter promises not to lead",
-    answers: { 501: "In a later version" },
-    serve: later("Promises between arbiters come with a later version; one arbiter leads without them."),
+    answers: { 200: "The answer, which may be no" },
+    serve: arbiterPromise,
   },
   {
     ...change,
     path: "/v1/leader",
     summary: "Hands the lead over",
-    answers: { 501: "In a later version" },
-    serve: later("Handing the lead over comes with a later version. Stop the leader: a standby takes over."),
+    body: LEADER_BODY,
+    answers: accepted,
+    serve: transfer,
   },
   {
     ...change,

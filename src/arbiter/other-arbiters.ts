@@ -1,0 +1,84 @@
+/**
+ * Asks the other arbiters: who is there, and, while the store is away, for the promise not to lead.
+ * Whatever isn't a well-formed answer within the time allowed is no promise; whether it is about the
+ * right round and term is for the core to judge.
+ */
+import { Agent, buildConnector } from "undici";
+import type { ArbiterEffect } from "../core/arbiter-io.ts";
+import type { ArbiterPromiseAnswer } from "../core/messages.ts";
+import { parseArbiterPromiseAnswer } from "../protocol/messages.ts";
+import type { CheckerTls } from "./checker.ts";
+
+/** An answer has some 200 bytes. */
+const ANSWER_LIMIT_BYTES = 16 * 1024;
+/** They are asked a few times in each time-to-live: the connection should still be there. */
+const KEEP_ALIVE_MS = 60_000;
+
+type Ask = Extract<ArbiterEffect, { kind: "askArbiterPromise" }>;
+
+export interface OtherArbitersOptions {
+  /** Null: the cluster has none. */
+  readonly token: () => string | null;
+  readonly tls: CheckerTls;
+}
+
+export class OtherArbiters {
+  readonly #options: OtherArbitersOptions;
+  readonly #agent: Agent;
+
+  constructor(options: OtherArbitersOptions) {
+    this.#options = options;
+    this.#agent = new Agent({
+      // One that is frozen must not hold up the next question.
+      connections: 4,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      // Made anew for each connection: certificates may change while it runs.
+      connect: (target, done) => buildConnector(trustOf(options.tls))(target, done),
+    });
+  }
+
+  /** Null: unreachable within the time, or no answer of this protocol. */
+  async ask({ url, request, timeoutMs }: Ask): Promise<ArbiterPromiseAnswer | null> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), timeoutMs);
+    const token = this.#options.token();
+    try {
+      const { statusCode, body } = await this.#agent.request({
+        origin: new URL(url).origin,
+        path: "/v1/arbiters/promise",
+        method: "POST",
+        headers: {
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+          "content-type": "application/json",
+        },
+        body: JSON.stringify(request),
+        signal: abort.signal,
+      });
+      let text = "";
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        text += chunk.toString("utf8");
+        if (text.length > ANSWER_LIMIT_BYTES) return null;
+      }
+      const answer = parseArbiterPromiseAnswer(JSON.parse(text));
+      return statusCode === 200 && answer.ok ? answer.value : null;
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+function trustOf({ ca, cert, key }: CheckerTls): buildConnector.BuildOptions {
+  return {
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
+  };
+}
