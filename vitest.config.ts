@@ -3,14 +3,35 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 // Where the continuous integration wants the counts; vitest's own summary is printed all the same.
 const report = process.env["ARBITER_TEST_REPORT"];
 
+/** Shared by both groups: whole processes per file, so that no test sees another's state. */
+const common = { pool: "forks", testTimeout: 20_000 } as const;
+
 const config: ViteUserConfig = defineConfig({
   test: {
-    pool: "forks",
-    include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
-    // Two cores: process tests must not starve each other into false time-outs.
-    maxWorkers: 2,
     ...(report === undefined ? {} : { reporters: ["default", "json"], outputFile: { json: report } }),
+    projects: [
+      {
+        test: {
+          ...common,
+          name: "reckoned",
+          include: ["test/{unit,simulation,transcripts,fuzz}/**/*.test.ts"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Real processes with leases of fractions of a second: one file at a time, and nothing else
+        // beside it, or a busy machine would be tested instead of the program.
+        test: {
+          ...common,
+          name: "real",
+          include: ["test/{contract,processes,package}/**/*.test.ts"],
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
 export default config;
