@@ -118,12 +118,10 @@ export class MysqlSession {
     );
     const refusal = unsuitable(firstOf(rows));
     if (refusal !== null) throw new EngineTrouble(refusal, { isCertain: true });
-    // One second more than asked for: that long a frozen process's transaction may keep the lock.
-    const lockSeconds = Math.ceil(this.#place.lockTimeoutMs / 1_000) + 1;
     // A known sql_mode: values are escaped for it.
     await connection.query(
       `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION autocommit = 1,
-         SESSION innodb_lock_wait_timeout = ${lockSeconds};
+         SESSION innodb_lock_wait_timeout = ${lockSecondsOf(this.#place)};
        SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ; ${RELAX}`,
     );
   }
@@ -179,11 +177,16 @@ export function firstOf(rows: unknown): Readonly<Record<string, unknown>> {
   return typeof first === "object" && first !== null ? { ...first } : {};
 }
 
+/** One second more than asked for: that long a frozen process's transaction may keep the lock. */
+function lockSecondsOf({ lockTimeoutMs }: MysqlPlace): number {
+  return Math.ceil(lockTimeoutMs / 1_000) + 1;
+}
+
 /** The server's own numbers: https://mariadb.com/kb/en/mariadb-error-codes/ */
 function statedTrouble(error: unknown, place: MysqlPlace): EngineTrouble | null {
   if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") return null;
   if (!("sqlState" in error)) return null;
-  const { location, lockTimeoutMs } = place;
+  const { location } = place;
   const { errno, message: said } = error;
   const user = location.user ?? "(no user)";
   const denied = `refused ${user} (${said}). Correct user and password in the store's url, or grant access to database ${location.path}.`;
@@ -200,7 +203,7 @@ function statedTrouble(error: unknown, place: MysqlPlace): EngineTrouble | null 
     1143: forbidden,
     1227: forbidden,
     1040: `has no connection left (${said}). Raise max_connections there; each arbiter needs two.`,
-    1205: `is locked: another process's transaction did not end within ${lockTimeoutMs} ms. Find it with SHOW ENGINE INNODB STATUS.`,
+    1205: `is locked: another process's transaction did not end within ${lockSecondsOf(place)} s. Find it with SHOW ENGINE INNODB STATUS.`,
     1290: readOnly,
     1792: readOnly,
     1836: readOnly,

@@ -118,11 +118,12 @@ export class PostgresSession {
     const { version, name, standby, encoding, fsync, sync } = found.rows[0] ?? {};
     const refusal = unsuitable({ version, name, standby, encoding, fsync });
     if (refusal !== null) throw new EngineTrouble(refusal, { isCertain: true });
+    // The wait for a lock outlasts a frozen process's transaction.
     // What COMMIT has returned from must survive a crash of the server (I5).
     const sync_ = sync === "off" ? "SET synchronous_commit = on;" : "";
     await client.query(
       `${sync_} SET idle_in_transaction_session_timeout = ${LONGEST_IDLE_MS};
-       SET lock_timeout = ${this.#place.lockTimeoutMs}; SET default_transaction_isolation = 'read committed'`,
+       SET lock_timeout = ${this.#place.lockTimeoutMs + LONGEST_IDLE_MS}; SET default_transaction_isolation = 'read committed'`,
     );
   }
 
@@ -183,7 +184,7 @@ function statedTrouble(error: unknown, { location, lockTimeoutMs }: PostgresPlac
       "only reads by now: it has become a standby, or default_transaction_read_only is set. Give the primary's address.",
     "53300": `has no connection left (${said}). Raise max_connections there; each arbiter needs three.`,
     "53100": `can't be written: its disk is full (${said}). Free some space; nothing was lost.`,
-    "55P03": `is locked: another process's transaction did not end within ${lockTimeoutMs} ms. Find it in pg_stat_activity.`,
+    "55P03": `is locked: another process's transaction did not end within ${lockTimeoutMs + LONGEST_IDLE_MS} ms. Find it in pg_stat_activity.`,
     "57P03": `is starting up or shutting down (${said}). It is tried again.`,
     "42P01": `has lost its tables (${said}). Restore a backup, or restart every arbiter that uses it to begin with an empty store.`,
     "42703": `has tables called ${location.prefix}_… that Arbiter did not make (${said}). Choose another "prefix" in the store's url.`,
