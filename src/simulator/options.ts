@@ -52,6 +52,8 @@ export interface SimulationOptions {
   readonly lateStartMs: number;
   /** First phase: anything may happen. */
   readonly safetyMs: number;
+  /** How often an operator looks in meanwhile; null: nobody does. */
+  readonly operatorEveryMs: number | null;
   readonly network: NetworkOptions;
   readonly store: StoreOptions;
   readonly workload: WorkloadOptions;
@@ -113,6 +115,7 @@ export function drawOptions(seed: number, overrides: Overrides = {}): Simulation
     isLaunched: random.chance(0.4),
     lateStartMs: random.chance(0.5) ? 0 : leaseMs * random.between(1, 50),
     safetyMs: 600 * leaseMs,
+    operatorEveryMs: null,
     network: drawNetwork(random, leaseMs, checkIntervalMs),
     store: {
       latencyMs: random.magnitude(0.5, 30),

@@ -57,6 +57,8 @@ function isArbiterQuiet(simulation: Simulation, state: ArbiterState): boolean {
     !leadership.calling &&
     !leadership.needsNewTerm &&
     leadership.storeDownSinceMs === null &&
+    leadership.unconfirmed.length === 0 &&
+    leadership.transfer === null &&
     leadership.record === simulation.store.record &&
     state.waitingModel === null &&
     state.commits.size === 0 &&

@@ -4,6 +4,7 @@
  */
 import { watchRecovery } from "./checkers/recovery.ts";
 import { beginFaults, healEverything } from "./faults.ts";
+import { beginVisits } from "./operator.ts";
 import type { Mutation } from "./mutations.ts";
 import { NO_MUTATION } from "./mutations.ts";
 import type { Overrides, SimulationOptions } from "./options.ts";
@@ -47,6 +48,7 @@ export function runSeed(
       else world.after(options.lateStartMs * world.random.next(), () => host.start());
     }
     beginFaults(simulation);
+    if (options.operatorEveryMs !== null) beginVisits(simulation, options.operatorEveryMs);
     simulation.world.runUntil(options.safetyMs);
     if (simulation.failure === null) {
       healEverything(simulation);
@@ -74,12 +76,12 @@ export function runSeed(
 }
 
 /** Everything that is needed to run it again. */
-export function describe(outcome: Outcome): string {
+export function describe(outcome: Outcome, flags?: string): string {
   const { seed, options, violation, error, trace, traceHash } = outcome;
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   return [
     `seed ${seed}: ${violation ?? "nothing found"}`,
-    `replay: npm run sim -- --seed ${seed} --seeds 1`,
+    `replay: npm run sim -- ${flags ?? `--seed ${seed} --seeds 1`}`,
     `options: ${JSON.stringify(options)}`,
     `trace hash ${traceHash}; the last of it:`,
     ...trace,

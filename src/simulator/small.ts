@@ -55,10 +55,14 @@ export const DEFAULTS: Overrides = {
 
 /** (Default) Something happens once in so long, on average. */
 const FAULT_EVERY_MS = 5 * 60_000;
+const OPERATOR_EVERY_MS = 10 * 60_000;
 /** Each kind is left out of so many runs, so that the others have the field to themselves. */
 const OFF_SHARE = 0.4;
 
-/** Ten hours of it. Which faults there are, and how long they last, is drawn from the seed. */
+/**
+ * Ten hours of it. Which faults there are, and how long they last, is drawn from the seed.
+ * An operator looks in now and then: a lost state folder may take one, and so does maintenance.
+ */
 export function smallWorld(seed: number, faultEveryMs: number = FAULT_EVERY_MS): Overrides {
   const random = new Random(seed, 0x5ca1ed);
   const drawn = Object.keys(NO_FAULTS).filter((name) => name.endsWith("MeanMs") && !random.chance(OFF_SHARE));
@@ -70,6 +74,7 @@ export function smallWorld(seed: number, faultEveryMs: number = FAULT_EVERY_MS):
     ...DEFAULTS,
     isLaunched: random.chance(0.5),
     safetyMs: 10 * HOUR_MS,
+    operatorEveryMs: OPERATOR_EVERY_MS,
     faults: { ...NO_FAULTS, ...means, lastsMs },
   };
 }

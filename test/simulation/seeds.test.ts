@@ -1,25 +1,23 @@
 /**
- * The bounded batch of every `npm test`: seeds that are always the same, seeds that once failed, and
- * a few that nobody has tried yet. A failure prints seed, options, the end of the trace and how to
+ * The bounded batch of every `npm test`: seeds that are always the same, scenarios that once failed,
+ * and some that nobody has tried yet. A failure prints seed, options, the end of the trace and how to
  * replay it. The long runs are `npm run sim`.
  */
 import { randomInt } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe as suite, expect, test } from "vitest";
+import type { Overrides } from "../../src/simulator/options.ts";
 import { describe, runSeed } from "../../src/simulator/run.ts";
+import { readScenario } from "../../src/simulator/scenario.ts";
 
 const FIXED = Array.from({ length: 10 }, (_, at) => 1 + at * 10);
 const SEEDS_A_BATCH = 10;
 const FRESH = 25;
 
-/** Seeds that once failed, with what they found. */
-const FAILED: readonly (readonly [number, string])[] = [
-  [126, "a holder replaced by another state stayed suspect for ever"],
-  [179, "the same, with two masters"],
-  [216, "the same, with three arbiters"],
-];
+const SCENARIOS = new URL("./scenarios/", import.meta.url);
 
-function mustPass(seed: number): void {
-  const outcome = runSeed(seed);
+function mustPass(seed: number, options: Overrides = {}): void {
+  const outcome = runSeed(seed, options);
   if (outcome.violation !== null) throw new Error(describe(outcome), { cause: outcome.error });
 }
 
@@ -28,8 +26,13 @@ suite("seeds", () => {
     for (let at = 0; at < SEEDS_A_BATCH; at++) expect(() => mustPass(first + at)).not.toThrow();
   });
 
-  test.each(FAILED)("seed %i, which once found: %s", (seed) => {
-    expect(() => mustPass(seed)).not.toThrow();
+  // With all that was drawn for them then: `npm run sim -- --save test/simulation/scenarios` keeps one.
+  const kept = readdirSync(SCENARIOS).map((file) => {
+    const { found, seed, options } = readScenario(readFileSync(new URL(file, SCENARIOS), "utf8"));
+    return [file, found, seed, options] as const;
+  });
+  test.each(kept)("%s, which once found: %s", (_file, _found, seed, options) => {
+    expect(() => mustPass(seed, options)).not.toThrow();
   });
 
   test("fresh seeds hold every invariant", () => {

@@ -6,6 +6,7 @@
  * what it is there to find is what would never have ended.
  */
 import { recovers } from "../../core/invariants.ts";
+import { allowEverything, declareDead } from "../operator.ts";
 import type { Simulation } from "../simulation.ts";
 import { mustHold } from "../violation.ts";
 
@@ -34,13 +35,13 @@ export function watchRecovery(simulation: Simulation): void {
   let operatorAtMs = 0;
   while (!world.isOver && world.nowMs < beganAtMs + 2 * boundMs) {
     world.runUntil(world.nowMs + LOOK_EVERY_MS);
-    resumeByOperator(simulation);
+    allowEverything(simulation);
     for (const { name } of whole.services) {
       const since = vacantSince.get(name) ?? beganAtMs;
       if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);
       else if (simulation.wasWiped && world.nowMs > since + boundMs / 2 && world.nowMs >= operatorAtMs) {
         operatorAtMs = world.nowMs + OPERATOR_EVERY_MS;
-        forceByOperator(simulation, name);
+        declareDead(simulation, name);
       }
       mustHold(recovers(name, world.nowMs - since, boundMs));
     }
@@ -57,29 +58,4 @@ function isHeld(simulation: Simulation, service: string): boolean {
   if (view === undefined || view.phase !== "held") return false;
   const [belief] = simulation.oneHolder.beliefs(service, simulation.world.nowMs);
   return belief !== undefined && belief.daemon === view.row.holder && belief.epoch === view.row.epoch;
-}
-
-/** Whatever an operator forbade in the first phase is allowed again. */
-function resumeByOperator(simulation: Simulation): void {
-  const { leader } = simulation;
-  const settings = leader?.state?.settings;
-  if (leader === null || settings === undefined) return;
-  for (const key of Object.keys(settings.pauses)) {
-    leader.command({ verb: "resume", service: key === "*" ? null : key }, () => {});
-  }
-  for (const daemon of Object.keys(settings.maintenance)) {
-    leader.command({ verb: "maintenance", daemon, on: false, reason: "" }, () => {});
-  }
-}
-
-/** Where only candidates are left that the holder never heard of, nobody but an operator can decide. */
-function forceByOperator(simulation: Simulation, service: string): void {
-  const phase = simulation.leader?.state?.services.get(service)?.phase;
-  // Only where the arbiter itself has come to the end of what it may decide.
-  if (phase !== "fencing" && phase !== "vacant") return;
-  simulation.world.note("operator forces", service);
-  simulation.leader?.command(
-    { verb: "failover", service, to: null, force: true, evenIfAlive: false },
-    (answer) => simulation.world.note("answer", answer.status, answer.text),
-  );
 }
