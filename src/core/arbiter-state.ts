@@ -58,6 +58,8 @@ export interface DaemonView {
   isForeign: boolean;
   /** Answers in a row that refused this arbiter's own term as heard already. */
   outdatedAnswers: number;
+  /** The last term of this arbiter's that it obeyed. */
+  obeyedTerm: number;
 }
 
 /** One service as the leader sees it. */
@@ -77,6 +79,8 @@ export interface ServiceView {
    * running maximum, which nothing but `cleared` lowers (I1).
    */
   boundMs: number;
+  /** The store has lost its past: there may be epochs above `row.epoch` of which it doesn't know. */
+  isPastLost: boolean;
   /** Since then no lease was granted that is longer than the specification's. */
   shorterSinceMs: number;
   /** Highest epoch known to be over for good; committed with the next change of the row. */
@@ -251,6 +255,8 @@ export interface ArbiterState {
   rows: Map<string, ServiceRow>;
   /** Something left the configuration and isn't let go yet. */
   hasRemoved: boolean;
+  /** The store was restored or emptied: it doesn't know what it knew. Until the next `load`. */
+  hasLostPast: boolean;
   /** A valid edit that waits for the store. */
   waitingModel: {
     readonly model: ClusterModel;

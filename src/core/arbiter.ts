@@ -51,6 +51,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     services: new Map(),
     rows: new Map(),
     hasRemoved: false,
+    hasLostPast: false,
     waitingModel: null,
     candidateOf: new Map(),
     holdings: new Map(),
@@ -169,7 +170,10 @@ function loaded(step: Step, event: Loaded): void {
   state.leadership.mode = "leading";
   state.mapVersion = Math.max(state.mapVersion, event.revision);
   state.settings = event.settings;
-  state.rows = new Map(event.rows.map((row) => [row.service, row]));
+  const rows = new Map(event.rows.map((row) => [row.service, row]));
+  for (const [name, { epoch }] of state.rows)
+    if ((rows.get(name)?.epoch ?? 0) < epoch) state.hasLostPast = true;
+  state.rows = rows;
   state.commits.clear();
   adoptServices(step);
   state.configuration = { ...state.configuration, version: event.configuration?.version ?? 0 };
@@ -181,6 +185,7 @@ function loaded(step: Step, event: Loaded): void {
   step.events.unshift(...state.notes.splice(0));
   if (event.configuration?.hash !== state.configuration.hash)
     takeConfiguration(step, { model: state.model, configuration: state.configuration, plan: [] });
+  state.hasLostPast = false;
   firstChecks(step);
   schedulePauseEnd(step);
   setTimer(step, "leadership", step.nowMs + state.model.arbiterLeaseMs / 4);

@@ -57,6 +57,7 @@ function rowCommitted(step: Step, view: ServiceView, row: ServiceRow, commitId: 
     return;
   }
   view.committedAtMs = step.nowMs;
+  view.isPastLost = false;
   view.shownActive = false;
   view.holderState = null;
   view.heldSinceMs = null;

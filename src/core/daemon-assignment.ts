@@ -25,6 +25,7 @@ export function takeAssignment(step: Step, assignment: Assignment): Problem | nu
   const { state } = step;
   const problem = problemOf(state, assignment);
   if (problem !== null) return problem;
+  const isJoining = state.clusterId !== assignment.clusterId;
   const isNews = learn(state, assignment);
   const seenBefore = state.seenEpochs;
   if (assignment.services === null) {
@@ -32,7 +33,11 @@ export function takeAssignment(step: Step, assignment: Assignment): Problem | nu
   } else {
     takeServices(step, assignment, assignment.services);
   }
-  if (isNews || state.seenEpochs !== seenBefore) persist(step);
+  if (isJoining) {
+    // Synced: after a power failure, too, it must not be anybody else's.
+    state.nextToken += 1;
+    persist(step, state.nextToken - 1);
+  } else if (isNews || state.seenEpochs !== seenBefore) persist(step);
   return null;
 }
 

@@ -143,7 +143,6 @@ export function leadershipRead(step: Step, record: LeadershipRecord | null): voi
   note(step, record);
   if (leadership.mode === "leading" || leadership.mode === "loading") {
     if (!isOwn(state, record)) stepDown(step, `${record?.leader ?? "nobody"} leads`);
-    else if (isTermUsedUp(state)) takeNewTerm(step);
     return;
   }
   leadership.mode = "standing-by";
@@ -154,15 +153,11 @@ export function leadershipRead(step: Step, record: LeadershipRecord | null): voi
     lookAgain(step, Math.min(campaignAtMs - step.nowMs, ttlOf(state) * LOOK_SHARE));
 }
 
-/** Some daemon knows a higher one: the store has lost its past, and this term is not obeyed. */
-function isTermUsedUp(state: ArbiterState): boolean {
-  for (const { report } of state.daemons.values())
-    if (report !== null && raisedBy(state.term, report.term) > state.term) return true;
-  return false;
-}
-
-export function takeNewTerm(step: Step): void {
-  step.state.leadership.needsNewTerm = true;
+/** Before anything else is committed. With `hasLostPast`, the store is not believed to know what was. */
+export function takeNewTerm(step: Step, hasLostPast = false): void {
+  const { state } = step;
+  state.leadership.needsNewTerm = true;
+  if (hasLostPast) state.hasLostPast = true;
   lookAgain(step, 0);
 }
 
@@ -173,6 +168,9 @@ function note(step: Step, record: LeadershipRecord | null): void {
     known?.instance === record?.instance && known?.term === record?.term && known?.beat === record?.beat;
   if (!isSame || leadership.beatSeenAtMs === 0) leadership.beatSeenAtMs = step.nowMs;
   leadership.record = record;
+  // It has led a higher term than the store remembers; or somebody else leads, with a higher one.
+  if ((record?.term ?? 0) < step.state.term) step.state.hasLostPast = true;
+  else if (record?.instance !== step.state.options.instance) step.state.hasLostPast = false;
   // What was to follow an earlier beat can't be taken any more.
   const { unconfirmed } = leadership;
   if (unconfirmed.length > 0)

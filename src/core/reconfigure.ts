@@ -34,6 +34,7 @@ export function daemonView(spec: DaemonSpec): DaemonView {
     refusesExpiryUntilMs: 0,
     isForeign: false,
     outdatedAnswers: 0,
+    obeyedTerm: 0,
   };
 }
 

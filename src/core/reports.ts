@@ -10,6 +10,7 @@ import { checkFailed, sendNow, touch } from "./checks.ts";
 import { takeNewTerm } from "./leadership.ts";
 import type { Report } from "./messages.ts";
 import { boundOf } from "./lease.ts";
+import { raisedBy } from "./plausible.ts";
 import { isLeading, isOpen, tell, type Step } from "./step.ts";
 
 type Reported = Extract<ArbiterEvent, { kind: "reported" }>;
@@ -26,6 +27,7 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
     return null;
   }
   daemon.isForeign = false;
+  if (isAnswer) noteOutdated(step, daemon, event);
   const before = daemon.report;
   const isNews = order(daemon, event);
   switch (isNews) {
@@ -42,7 +44,6 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
   }
   if (!isAnswer) return null;
   daemon.inFlightSinceMs = null;
-  noteOutdated(step, daemon, event);
   // Its answer brought the nonce that was missing: the same once more, without waiting an interval.
   // Once: one that goes on saying so (or whose answers are out of date) would be asked without pause.
   if (isNews === "newer" && lacksLease(report) && (before === null || !lacksLease(before)))
@@ -53,13 +54,18 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
 /** So many answers in a row, and no copy of an earlier request explains it any more. */
 const OUTDATED_ANSWERS = 3;
 
-/** It has heard this term's numbers before: the store has lost its past, and a term was led twice. */
+/** It has heard this term's numbers before: the store has lost its past, and a term is led twice. */
 function noteOutdated(step: Step, daemon: DaemonView, event: Reported): void {
-  const isOld = event.isOutdated === true && event.report.term === step.state.term;
-  daemon.outdatedAnswers = isOld ? daemon.outdatedAnswers + 1 : 0;
-  if (daemon.outdatedAnswers < OUTDATED_ANSWERS) return;
+  const { term } = step.state;
+  if (event.isOutdated !== true || event.report.term !== term) {
+    daemon.obeyedTerm = term;
+    daemon.outdatedAnswers = 0;
+    return;
+  }
+  daemon.outdatedAnswers += 1;
+  if (daemon.obeyedTerm === term && daemon.outdatedAnswers < OUTDATED_ANSWERS) return;
   daemon.outdatedAnswers = 0;
-  takeNewTerm(step);
+  takeNewTerm(step, true);
 }
 
 function lacksLease(report: Report): boolean {
@@ -127,7 +133,8 @@ function accept(step: Step, daemon: DaemonView, event: Reported): void {
     const view = step.state.services.get(name);
     if (view !== undefined) noteHolding(view, event);
   }
-  if (report.term > step.state.term) step.effects.push({ kind: "readLeadership" });
+  // Another leads, or the store has lost its past: nothing is committed in a term that isn't obeyed.
+  if (raisedBy(step.state.term, report.term) > step.state.term) takeNewTerm(step, true);
   touch(step, report.name);
 }
 

@@ -232,6 +232,25 @@ export function judgeOptions(step: Step, view: ServiceView): JudgeOptions {
   };
 }
 
+/** So many epochs may have been committed since the copy was made that a store was restored from. */
+const LOST_EPOCHS = 1000;
+
+/**
+ * Where the store has lost its past, what it calls over says nothing of later epochs: then each
+ * candidate has to say that it holds nothing. Else the next epoch leaves room for those that only
+ * somebody out of reach may know of (I2), and so it can't rest on proof either (I1).
+ */
+function isPastKnown(step: Step, view: ServiceView): boolean {
+  if (!view.isPastLost) return true;
+  const { name, candidates } = view.spec;
+  return candidates.every((candidate) => {
+    const daemon = step.state.daemons.get(candidate);
+    if (daemon === undefined || daemon.report === null || daemon.failedChecks > 0) return false;
+    const isFresh = daemon.reportedAtMs > view.committedAtMs;
+    return isFresh && !daemon.report.services.some(({ service }) => service === name);
+  });
+}
+
 /** Above the stored one, and above every one that any candidate has seen (a store may be restored). */
 export function nextEpoch(step: Step, view: ServiceView): number {
   let highest = view.row.epoch;
@@ -243,5 +262,5 @@ export function nextEpoch(step: Step, view: ServiceView): number {
     const promised = daemon?.promisesUntilMs[view.spec.name]?.epoch;
     if (promised !== undefined) highest = raisedBy(highest, promised);
   }
-  return highest + 1;
+  return highest + (isPastKnown(step, view) ? 1 : LOST_EPOCHS);
 }

@@ -37,6 +37,7 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
     phaseSinceMs: step.nowMs,
     phaseSinceWallMs: row.holder === null ? step.wallMs : row.sinceWallMs,
     boundMs: leaseBoundMs(step.state, step.nowMs, Math.max(row.leaseMaxMs, spec.leaseMs)),
+    isPastLost: step.state.hasLostPast,
     shorterSinceMs: step.nowMs,
     knownCleared: row.cleared,
     proof: null,

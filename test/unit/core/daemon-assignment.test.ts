@@ -115,6 +115,7 @@ describe("a probe", () => {
 describe("an epoch that is offered", () => {
   test("is seen in the step in which it is taken, and written down without waiting", () => {
     const rig = new Rig();
+    rig.assign([]);
     const report = rig.assign([rig.item({ epoch: 4, cleared: 3 })]);
     expect(report.seenEpochs).toEqual({ svc: 4 });
     expect(rig.effect("persist")).toMatchObject({ token: null, memory: { seenEpochs: { svc: 4 } } });
