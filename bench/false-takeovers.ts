@@ -1,7 +1,8 @@
 /**
  * Counts takeovers that nothing called for: two services with the fast profile, nothing fails, and
- * beside them processes that only burn CPU. Once as it is, once with an arbiter that doesn't doubt
- * itself, which shows what the doubt is worth on this machine.
+ * beside them processes that only burn CPU: once each in a session of its own, like other services
+ * of the machine, once all in the arbiter's session, so that it is the arbiter that starves. Each as
+ * it is, and with an arbiter that doesn't doubt itself.
  *
  * npm run bench:false-takeovers -- [--seconds 600] [--busy 8]
  *
@@ -34,15 +35,17 @@ interface Counted {
   readonly load: number;
 }
 
-async function count(doubts: boolean): Promise<Counted> {
+async function count(doubts: boolean, besideArbiter: boolean): Promise<Counted> {
   process.env["WITHOUT_DOUBT"] = doubts ? "0" : "1";
+  process.env["BUSY_BESIDE"] = besideArbiter ? values.busy : "0";
   const arbiter = [join(import.meta.dirname, "arbiter-program.ts")];
   const cluster = new Cluster(randomUUID(), new Random(1), { arbiter });
   let busy: ChildProcess[] = [];
   try {
     await cluster.start(() => {});
-    busy = Array.from({ length: Number(values.busy) }, () =>
-      spawn("perl", ["-e", "1 while 1"], { stdio: "ignore" }),
+    busy = Array.from({ length: besideArbiter ? 0 : Number(values.busy) }, () =>
+      // Each in a session of its own, like other people's work on the machine.
+      spawn("setpriv", ["--pdeathsig=KILL", "perl", "-e", "1 while 1"], { stdio: "ignore", detached: true }),
     );
     // The load's own start is a jolt that no quiet service has to bear.
     await sleep(2000);
@@ -52,9 +55,11 @@ async function count(doubts: boolean): Promise<Counted> {
     let worstGapMs = 0;
     const endMs = performance.now() + forMs;
     while (performance.now() < endMs) {
-      await sleep(Math.min(10_000, forMs));
+      await sleep(Math.max(1, Math.min(10_000, endMs - performance.now())));
       for (const kind of KINDS) worstGapMs = Math.max(worstGapMs, cluster.judges[kind].read().ms);
-      say(`${Math.round((endMs - performance.now()) / 1000)} s left: ${epochsOf(cluster) - epochsBefore}`);
+      say(
+        `${Math.max(0, Math.round((endMs - performance.now()) / 1000))} s left: ${epochsOf(cluster) - epochsBefore}`,
+      );
     }
     for (const kind of KINDS) {
       const [violation] = cluster.judges[kind].violations;
@@ -84,20 +89,19 @@ const suspicionsOf = (cluster: Cluster): number =>
   cluster.saidBy(ARBITER).split("event service.suspect ").length - 1;
 
 const rows: string[][] = [];
-for (const doubts of [true, false]) {
-  say(doubts ? "as it is" : "without the doubt");
-  const { takeovers, suspected, worstGapMs, load } = await count(doubts);
-  rows.push([
-    doubts ? "as it is" : "with an arbiter that doesn't doubt itself",
-    String(takeovers),
-    String(suspected),
-    worstGapMs.toFixed(0),
-    load.toFixed(1),
-  ]);
+for (const besideArbiter of [false, true]) {
+  for (const doubts of [true, false]) {
+    const what = [
+      besideArbiter ? "load in the arbiter's session" : "load in sessions of its own",
+      doubts ? "as it is" : "without the doubt",
+    ];
+    say(what.join(", "));
+    const { takeovers, suspected, worstGapMs, load } = await count(doubts, besideArbiter);
+    rows.push([...what, String(takeovers), String(suspected), worstGapMs.toFixed(0), load.toFixed(1)]);
+  }
 }
+const head = ["", "", "takeovers", "holder suspected", "longest time without an act, ms", "load at the end"];
 process.stdout.write(
-  `${values.seconds} s each, two services at the fast profile, ${values.busy} busy processes, ${cpus().length} cores.\n\n${tableText(
-    ["", "takeovers", "holder suspected", "longest time without an act, ms", "load at the end"],
-    rows,
-  )}`,
+  `${values.seconds} s each, two services at the fast profile, ${values.busy} busy processes, ` +
+    `${cpus().length} cores, Node ${process.versions.node}.\n\n${tableText(head, rows)}`,
 );

@@ -224,8 +224,11 @@ export class Cluster {
           ? [LIBRARY_PROGRAM, ...role, ...config]
           : [COMMAND_LINE, "daemon", ...role, ...config, "--", "perl", WORKLOAD];
     const output = openSync(join(this.folder, `${name}.log`), "a");
-    const child = spawn(process.execPath, words, {
+    // Should this process itself be killed, nothing of the cluster stays.
+    const child = spawn("setpriv", ["--pdeathsig=KILL", process.execPath, ...words], {
       stdio: ["ignore", output, output],
+      // A session of its own, as each service of an init system has it: the scheduler shares by them.
+      detached: true,
       env: {
         ...workloadEnvironment(this.#log(kind)),
         CHAOS_HANG: this.hangFile,

@@ -5,7 +5,7 @@
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -193,6 +193,22 @@ describe("a program is killed at its lease's end, whatever has become of its lau
     expect(runningMembers(group)).toEqual([]);
     expect(runs(child)).toBe(false);
     expect(runs(await activate(next, 60_000))).toBe(true);
+  });
+
+  test("a disk that takes no more when the program ends: the launcher lives, and runs the next one", async () => {
+    const one = await launcher([], ...shell(`until [ -e ${folder}/end ]; do sleep 0.01; done`));
+    await activate(one, 60_000);
+    // What writes its record finds a folder in the way: to it that is like a full disk.
+    mkdirSync(join(folder, "groups.json.new"));
+    writeFileSync(join(folder, "end"), "");
+    await until("the end is told", () => one.said.includes('"what":"exited"'));
+    rmSync(join(folder, "groups.json.new"), { recursive: true });
+    rmSync(join(folder, "end"));
+    await sleep(200);
+    one.said = "";
+    one.child.stdin?.write("activate 2 60000\n");
+    await until("it has said what became of it", () => /"what":"(active|failed)"/u.test(one.said));
+    expect(one.said).toContain('"what":"active"');
   });
 
   test("the documented limit: launcher and guard stopped together, the program goes on until one of them wakes", async () => {

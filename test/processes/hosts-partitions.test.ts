@@ -72,13 +72,7 @@ describe.skipIf(why !== null)("links between hosts", () => {
   );
 
   const fromAll: readonly [string, () => void][] = [
-    [
-      "in both directions",
-      () => {
-        hosts.cut("arbiter", holder);
-        hosts.cut(other, holder);
-      },
-    ],
+    ["in both directions", () => hosts.isolate(holder)],
     [
       "in what it sends",
       () => {

@@ -18,6 +18,7 @@ import { WORKLOAD, workloadEnvironment } from "../../bench/workload.ts";
 import { type Gap, Judge } from "../chaos/judge.ts";
 
 export type Host = "arbiter" | "master" | "spare";
+export type Profile = "fast" | "normal";
 export const HOSTS: readonly Host[] = ["arbiter", "master", "spare"];
 export const SERVICE = "master";
 const PORT = 7700;
@@ -40,7 +41,9 @@ for at in arbiter:1 master:2 spare:3; do
   ip -n $host link set lo up
   ip -n $host address add 10.77.0.\${at#*:}/24 dev eth0
   ip -n $host link set eth0 up
-  ip netns exec $host nft 'add table inet cut; add chain inet cut in { type filter hook input priority 0; }'
+  ip netns exec $host nft 'add table inet cut
+    add chain inet cut in { type filter hook input priority 0; }
+    add chain inet cut out { type filter hook output priority 0; }'
 done
 echo ready
 read -r end || exit 0
@@ -72,6 +75,7 @@ export function ownNamespaces(): string {
 export class Hosts implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), "arbiter-hosts-"));
   readonly judge: Judge;
+  readonly profile: Profile;
   readonly #holder: ChildProcess;
   readonly #processes = new Map<string, ChildProcess>();
   readonly #answers: ((line: string) => void)[] = [];
@@ -82,16 +86,17 @@ export class Hosts implements AsyncDisposable {
   };
   #asker: ChildProcess | null = null;
 
-  private constructor(holder: ChildProcess) {
+  private constructor(holder: ChildProcess, profile: Profile) {
     this.#holder = holder;
+    this.profile = profile;
     this.judge = new Judge(SERVICE, join(this.folder, "acts"));
   }
 
-  static async start(): Promise<Hosts> {
+  static async start(profile: Profile = "fast"): Promise<Hosts> {
     const holder = spawn("unshare", ["--net", "--mount", "--propagation", "private", "sh", "-c", HOLDER], {
       stdio: ["pipe", "pipe", "inherit"],
     });
-    const hosts = new Hosts(holder);
+    const hosts = new Hosts(holder, profile);
     try {
       const said: unknown = await Promise.race([once(holder.stdout, "data"), once(holder, "exit")]);
       if (!String(said).startsWith("ready")) throw new Error(`the hosts can't be made: ${String(said)}`);
@@ -120,7 +125,7 @@ export class Hosts implements AsyncDisposable {
         : ["daemon", ...role, ...config, ...more, "--", "perl", WORKLOAD];
     const output = openSync(join(this.folder, `${host}.log`), "a");
     const child = this.#spawnIn(
-      ["ip", "netns", "exec", host, process.execPath, COMMAND_LINE, ...words],
+      ["ip", "netns", "exec", host, "setpriv", "--pdeathsig=KILL", process.execPath, COMMAND_LINE, ...words],
       ["ignore", output, output],
       workloadEnvironment(join(this.folder, "acts")),
     );
@@ -154,6 +159,12 @@ export class Hosts implements AsyncDisposable {
     this.cutOneWay(other, one);
   }
 
+  /** Nothing leaves the host and nothing arrives, from one instant on. */
+  isolate(host: Host): void {
+    const rules = ["in iifname", "out oifname"].map((chain) => `add rule inet cut ${chain} eth0 drop`);
+    this.command(host, "nft", rules.join("; "));
+  }
+
   /** So many of a hundred packets of every link are lost, both ways. */
   lose(percent: number): void {
     for (const host of HOSTS) {
@@ -163,7 +174,7 @@ export class Hosts implements AsyncDisposable {
   }
 
   heal(): void {
-    for (const host of HOSTS) this.command(host, "nft", "flush", "chain", "inet", "cut", "in");
+    for (const host of HOSTS) this.command(host, "nft", "flush table inet cut");
   }
 
   /** The daemon's or the arbiter's own file, with this address. */
@@ -238,14 +249,18 @@ export class Hosts implements AsyncDisposable {
     const config = join(this.folder, "etc");
     mkdirSync(join(config, "daemons"), { recursive: true });
     writeFileSync(join(this.folder, "token"), `${"t".repeat(40)}\n`, { mode: 0o600 });
-    const cluster = ["[cluster]", "profile = fast", "failback = manual", "failure_timeout = 1s"];
+    const cluster = ["[cluster]", `profile = ${this.profile}`, "failback = manual", "failure_timeout = 1s"];
     const security = ["[security]", `token_file = ${join(this.folder, "token")}`];
     writeFileSync(join(config, "arbiter.cfg"), `${[...cluster, ...security].join("\n")}\n`);
     for (const host of HOSTS) this.writeMember(host, this.addressOf(host));
   }
 
   #startAsker(): void {
-    const asker = this.#spawnIn([process.execPath, ASKER], ["pipe", "pipe", "inherit"], process.env);
+    const asker = this.#spawnIn(
+      ["setpriv", "--pdeathsig=KILL", process.execPath, ASKER],
+      ["pipe", "pipe", "inherit"],
+      process.env,
+    );
     this.#asker = asker;
     if (asker.stdout === null) throw new Error("the asker has no output");
     createInterface({ input: asker.stdout }).on("line", (line) => this.#answers.shift()?.(line));
