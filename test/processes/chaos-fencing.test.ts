@@ -180,6 +180,25 @@ describe("a program is killed at its lease's end, whatever has become of its lau
     expect(runs(group)).toBe(true);
   });
 
+  test("a guard that was kept waiting believes the renewals that came meanwhile", async () => {
+    const one = await launcher([], "sleep", "60");
+    const group = await activate(one, 60_000);
+    const guard = guardOf(one, group);
+    one.child.stdin?.write("renew 1 250\n");
+    await sleep(20);
+    process.kill(guard, "SIGSTOP");
+    for (let i = 0; i < 7; i += 1) {
+      one.child.stdin?.write("renew 1 250\n");
+      await sleep(50);
+    }
+    one.child.stdin?.write("renew 1 60000\n");
+    await sleep(20);
+    process.kill(guard, "SIGCONT");
+    await sleep(200);
+    expect(runs(group)).toBe(true);
+    expect(one.said).not.toContain('"what":"exited"');
+  });
+
   test("launcher killed while its guard is stopped: the next one kills what is left and isn't kept waiting", async () => {
     const one = await launcher([], ...stubborn());
     const group = await activate(one, 60_000);
