@@ -294,12 +294,13 @@ export function storeFailed(step: Step, { what, detail }: StoreFailed): void {
 
 export function storeIsDown(step: Step, detail: string): void {
   const { leadership } = step.state;
-  leadership.storeProblem = detail;
+  // Engines end their sentences in their own way; this one stands inside others.
+  leadership.storeProblem = detail.replace(/\.$/, "");
   if (leadership.storeDownSinceMs !== null) return;
   leadership.storeDownSinceMs = step.nowMs;
   tell(step, {
     type: "store.down",
-    text: `The store doesn't answer: ${detail} Leases are renewed; nothing can fail over until it is back.`,
+    text: `The store doesn't answer: ${leadership.storeProblem}. Leases are renewed; nothing can fail over until it is back.`,
   });
   step.effects.push({ kind: "changed", mapVersion: step.state.mapVersion });
 }

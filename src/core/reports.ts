@@ -103,6 +103,8 @@ function order(daemon: DaemonView, event: Reported): "stale" | "other-boot" | "n
 function accept(step: Step, daemon: DaemonView, event: Reported): void {
   const { report } = event;
   const { nowMs } = step;
+  // To an arbiter that has just taken the lead every daemon is new, however long it has been running.
+  const isRestart = daemon.report !== null && daemon.report.bootId !== report.bootId;
   const isNewBoot = daemon.report?.bootId !== report.bootId;
   const wasDown = daemon.report === null || daemon.failedChecks >= daemon.spec.maxCheckAttempts;
   if (isNewBoot) daemon.healthySinceMs = null;
@@ -125,7 +127,7 @@ function accept(step: Step, daemon: DaemonView, event: Reported): void {
     tell(step, {
       type: "daemon.up",
       daemon: report.name,
-      text: `${report.name} answers${isNewBoot ? " (a new start)" : ""}: ${report.state}.`,
+      text: `${report.name} answers${isRestart ? " (a new start)" : ""}: ${report.state}.`,
       evidence: { state: report.state, bootId: report.bootId },
     });
   for (const held of report.services) noteLease(step, held);

@@ -168,13 +168,15 @@ function enter(step: Step, view: ServiceView, phase: ServicePhase, found: Found)
     view.target = move?.target ?? null;
     view.drainDeadlineMs = step.nowMs + view.spec.drainTimeoutMs;
   }
-  // The gap is counted from the last moment that the old holder was known to work.
   if (phase === "vacant" && view.phase !== "vacant" && isOpen(view) && view.lostAtMs === null)
-    view.lostAtMs =
-      found.event === "boundPassed"
-        ? (daemonOf(step.state, view.row.holder)?.reportedAtMs ?? step.nowMs)
-        : step.nowMs;
+    view.lostAtMs = found.event === "boundPassed" ? lastKnownAtWorkMs(step, view) : step.nowMs;
   view.phase = phase;
+}
+
+/** The gap is counted from there; null: this arbiter never heard of the old holder, and can't say. */
+function lastKnownAtWorkMs(step: Step, view: ServiceView): number | null {
+  const holder = daemonOf(step.state, view.row.holder);
+  return holder === null || holder.report === null ? null : holder.reportedAtMs;
 }
 
 function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Found): void {
