@@ -117,8 +117,8 @@ describe("when renewals stop", () => {
 
   test("a busy event loop is killed by the watch", async () => {
     const daemon = await activeDaemon("busy");
+    // Nobody else here sends that signal. Its last line is said if it can be: fencing waits for no pipe.
     expect(await daemon.ended).toEqual({ code: null, signal: "SIGKILL" });
-    expect(daemon.stderr).toMatch(/event loop doesn't answer/);
     expect(daemon.did("busy")).toHaveLength(1);
   });
 
