@@ -291,7 +291,8 @@ describe("a bad request", () => {
     );
     const statuses = new Set(answers.map(({ status }) => status));
     expect(statuses).toEqual(new Set([204, 429]));
-    expect(await rig.held(SERVICE)).toBe("scheduler-master@1 held");
+    // Suspect for a moment where the machine is busy; never another epoch.
+    await eventually(() => rig.held(SERVICE), "scheduler-master@1 held");
   });
 });
 
