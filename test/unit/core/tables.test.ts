@@ -11,16 +11,7 @@ import type { DaemonEffect } from "../../../src/core/daemon-io.ts";
 import { MASTER_AND_SPARE } from "./arbiter-models.ts";
 import { ClusterRig } from "./arbiter-rig.ts";
 import { Rig } from "./daemon-rig.ts";
-
-/** What the arbiter's assignment says of a service in each phase; see `checks.ts`. */
-const SAID = {
-  vacant: "unlisted",
-  activating: "listed",
-  held: "listed",
-  suspect: "listed",
-  fencing: "unlisted",
-  "handing-over": "drain",
-} as const satisfies Record<ServicePhase, "listed" | "drain" | "unlisted">;
+import { SAID } from "./said.ts";
 
 type Hold = "idle" | "activating" | "active" | "draining";
 
