@@ -152,6 +152,10 @@ export type LeadershipMode =
 export interface LeadershipView {
   mode: LeadershipMode;
   record: LeadershipRecord | null;
+  /** The last one that there was: a store that was emptied may have a leader all the same. */
+  lastRecord: LeadershipRecord | null;
+  /** Of any record that this arbiter has seen. */
+  highestTerm: number;
   /** When this very beat was first seen, on this arbiter's clock. */
   beatSeenAtMs: number;
   /** Own leadership is valid before then: time-to-live / (1 + drift) after the last good beat *began*. */
@@ -257,6 +261,8 @@ export interface ArbiterState {
   hasRemoved: boolean;
   /** The store was restored or emptied: it doesn't know what it knew. Until the next `load`. */
   hasLostPast: boolean;
+  /** That has happened since this arbiter was started: who has no row may have had one. */
+  hasEverLostPast: boolean;
   /** A valid edit that waits for the store. */
   waitingModel: {
     readonly model: ClusterModel;

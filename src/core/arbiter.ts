@@ -52,6 +52,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     rows: new Map(),
     hasRemoved: false,
     hasLostPast: false,
+    hasEverLostPast: false,
     waitingModel: null,
     candidateOf: new Map(),
     holdings: new Map(),
@@ -174,6 +175,7 @@ function loaded(step: Step, event: Loaded): void {
   for (const [name, { epoch }] of state.rows)
     if ((rows.get(name)?.epoch ?? 0) < epoch) state.hasLostPast = true;
   state.rows = rows;
+  if (state.hasLostPast) state.hasEverLostPast = true;
   state.commits.clear();
   adoptServices(step);
   state.configuration = { ...state.configuration, version: event.configuration?.version ?? 0 };

@@ -97,7 +97,9 @@ function handOver(step: Step, event: Commanded, to: string | null): void {
 
 function move(step: Step, event: Commanded, wanted: MoveCommand): void {
   const view = step.state.services.get(wanted.service);
-  if (view === undefined || view.removed) {
+  // One that left the configuration may still have to be declared dead.
+  const isDeclaration = wanted.verb === "failover" && wanted.force;
+  if (view === undefined || (view.removed && !isDeclaration)) {
     const known = [...step.state.services.keys()].join(", ");
     return refuse(
       step,
@@ -243,8 +245,10 @@ function failover(step: Step, event: Commanded, view: ServiceView, wanted: MoveC
 
 function signOfLife(step: Step, view: ServiceView, holder: string): string | null {
   const daemon = step.state.daemons.get(holder);
-  // Another state under its name is another candidate: that one's answer is no sign of life.
-  if (daemon?.report?.stateId === view.row.stateId && daemon?.failedChecks === 0) return `${holder} answers.`;
+  // Another state under its name is another candidate: that one's answer is no sign of life. Nor is
+  // one that proves that the epoch isn't held any more, where those before it are still in doubt.
+  const isItself = daemon?.report?.stateId === view.row.stateId && daemon?.failedChecks === 0;
+  if (isItself && view.proof?.epoch !== view.row.epoch) return `${holder} answers.`;
   for (const name of view.spec.candidates) {
     const promise = step.state.daemons.get(name)?.promisesUntilMs[view.spec.name];
     if (promise !== undefined && promise.untilMs > step.nowMs && promise.epoch === view.row.epoch)

@@ -30,6 +30,8 @@ export function newLeadership(): LeadershipView {
     needsNewTerm: false,
     storeDownSinceMs: null,
     storeProblem: null,
+    lastRecord: null,
+    highestTerm: 0,
     campaignsOpen: 0,
     unconfirmed: [],
     met: new Map(),
@@ -117,10 +119,11 @@ function campaign(step: Step): void {
   leadership.calling = true;
   const { record } = leadership;
   // A store may have lost its past: above every term that any daemon reports.
-  let highest = Math.max(record?.term ?? 0, state.term);
+  let highest = Math.max(record?.term ?? 0, state.term, leadership.highestTerm);
   for (const daemon of state.daemons.values()) highest = raisedBy(highest, daemon.report?.term ?? 0);
   const next: LeadershipRecord = {
-    clusterId: record?.clusterId ?? options.freshClusterId,
+    // An emptied store is still the same cluster to whoever has known it.
+    clusterId: record?.clusterId ?? (state.clusterId === "" ? options.freshClusterId : state.clusterId),
     term: highest + 1,
     leader: options.name,
     instance: options.instance,
@@ -168,14 +171,29 @@ function note(step: Step, record: LeadershipRecord | null): void {
     known?.instance === record?.instance && known?.term === record?.term && known?.beat === record?.beat;
   if (!isSame || leadership.beatSeenAtMs === 0) leadership.beatSeenAtMs = step.nowMs;
   leadership.record = record;
-  // It has led a higher term than the store remembers; or somebody else leads, with a higher one.
-  if ((record?.term ?? 0) < step.state.term) step.state.hasLostPast = true;
+  // The store remembers less than this arbiter; or somebody else leads, with a higher term.
+  const term = record?.term ?? 0;
+  if (term < leadership.highestTerm) step.state.hasLostPast = true;
   else if (record?.instance !== step.state.options.instance) step.state.hasLostPast = false;
+  leadership.highestTerm = Math.max(leadership.highestTerm, term);
+  if (record !== null) leadership.lastRecord = record;
   // What was to follow an earlier beat can't be taken any more.
   const { unconfirmed } = leadership;
   if (unconfirmed.length > 0)
     leadership.unconfirmed = unconfirmed.filter((list) => record === null || list.beat > record.beat);
-  if (record !== null) step.state.clusterId = record.clusterId;
+  if (record !== null) joinCluster(step.state, record.clusterId);
+}
+
+/** The store is another one, or was emptied: what was heard of daemons is of another cluster. */
+function joinCluster(state: ArbiterState, clusterId: string): void {
+  if (state.clusterId === clusterId) return;
+  if (state.clusterId !== "")
+    for (const daemon of state.daemons.values()) {
+      daemon.report = null;
+      daemon.nonce = null;
+      daemon.promisesUntilMs = {};
+    }
+  state.clusterId = clusterId;
 }
 
 const isOwn = (state: ArbiterState, record: LeadershipRecord | null): boolean =>
@@ -189,6 +207,8 @@ export function campaigned(step: Step, event: Campaigned): void {
   leadership.calling = false;
   leadership.campaignsOpen -= 1;
   storeAnswered(step);
+  // Of a term before the present one: the answer was overtaken by a later one's (I3).
+  if (event.won && event.record !== null && event.record.term < state.term) return;
   note(step, event.record);
   const record = event.record;
   if (leadership.mode === "releasing") {
@@ -223,7 +243,6 @@ function takeTerm(step: Step, record: LeadershipRecord): void {
   const { state } = step;
   state.term = record.term;
   state.seq = 0;
-  state.clusterId = record.clusterId;
   state.leadership.mode = "loading";
   state.leadership.needsNewTerm = false;
   load(step);

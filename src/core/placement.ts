@@ -20,9 +20,20 @@ export interface Judgement {
 
 /** Masters' services count against `capacity` from the commit on. */
 export function freeCapacity(state: ArbiterState, daemon: DaemonView, except: string): number {
-  const held = state.holdings.get(daemon.spec.name);
-  const used = held === undefined ? 0 : held.size - (held.has(except) ? 1 : 0);
+  let used = 0;
+  for (const { row } of heldBy(state, daemon)) if (row.service !== except) used += 1;
   return daemon.spec.capacity - used;
+}
+
+/** What was committed for this very daemon: another state under its name is another candidate. */
+function* heldBy(state: ArbiterState, daemon: DaemonView): Generator<ServiceView> {
+  for (const name of state.holdings.get(daemon.spec.name) ?? []) {
+    const view = state.services.get(name);
+    if (view === undefined) continue;
+    // Until its commit is known, the row is the last holder's.
+    const isOwn = view.row.stateId === daemon.report?.stateId || view.pendingCommit !== null;
+    if (isOwn) yield view;
+  }
 }
 
 /** Candidates of the service in order of rank. */
@@ -54,14 +65,10 @@ function compare(
     Number(masters.includes(b.spec.name)) - Number(masters.includes(a.spec.name)) ||
     b.spec.priority - a.spec.priority ||
     (b.report?.dataVersion ?? 0) - (a.report?.dataVersion ?? 0) ||
-    heldBy(state, a) - heldBy(state, b) ||
+    [...heldBy(state, a)].length - [...heldBy(state, b)].length ||
     weight(view.spec.name, b.spec.name) - weight(view.spec.name, a.spec.name) ||
     (a.spec.name < b.spec.name ? -1 : 1)
   );
-}
-
-function heldBy(state: ArbiterState, daemon: DaemonView): number {
-  return state.holdings.get(daemon.spec.name)?.size ?? 0;
 }
 
 export function hasFailed(view: ServiceView, daemon: DaemonView, nowMs: number): boolean {
@@ -132,10 +139,7 @@ function isKnownToHolder(view: ServiceView, daemon: DaemonView): boolean {
 
 /** A rename is a removal and an addition: the new service waits for the old one to be over. */
 function holdsRemoved(state: ArbiterState, daemon: DaemonView, view: ServiceView): boolean {
-  const held = state.holdings.get(daemon.spec.name);
-  if (held === undefined) return false;
-  for (const name of held)
-    if (name !== view.spec.name && state.services.get(name)?.removed === true) return true;
+  for (const other of heldBy(state, daemon)) if (other !== view && other.removed) return true;
   return false;
 }
 

@@ -23,6 +23,9 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
   const isAnswer = event.via === "check";
   if (isForeign(step, daemon, report)) {
     daemon.isForeign = true;
+    // What it said before it belonged there is no word of this cluster.
+    daemon.report = null;
+    daemon.nonce = null;
     if (isAnswer) refuse(step, daemon, event, "it belongs to another cluster");
     return null;
   }

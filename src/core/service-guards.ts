@@ -107,6 +107,8 @@ function unknownHolder(step: Step, view: ServiceView): Found | null {
   for (const name of view.spec.candidates) {
     const daemon = step.state.daemons.get(name);
     if (daemon === undefined || daemon.failedChecks > 0) continue;
+    // What it said to this arbiter in an earlier term may be long over.
+    if (daemon.reportedAtMs <= view.committedAtMs) continue;
     const held = daemon.report?.services.find((one) => one.service === view.spec.name);
     if (held === undefined || raisedBy(view.row.epoch, held.epoch) === view.row.epoch) continue;
     if (found !== null) return null;
@@ -232,24 +234,8 @@ export function judgeOptions(step: Step, view: ServiceView): JudgeOptions {
   };
 }
 
-/** So many epochs may have been committed since the copy was made that a store was restored from. */
-const LOST_EPOCHS = 1000;
-
-/**
- * Where the store has lost its past, what it calls over says nothing of later epochs: then each
- * candidate has to say that it holds nothing. Else the next epoch leaves room for those that only
- * somebody out of reach may know of (I2), and so it can't rest on proof either (I1).
- */
-function isPastKnown(step: Step, view: ServiceView): boolean {
-  if (!view.isPastLost) return true;
-  const { name, candidates } = view.spec;
-  return candidates.every((candidate) => {
-    const daemon = step.state.daemons.get(candidate);
-    if (daemon === undefined || daemon.report === null || daemon.failedChecks > 0) return false;
-    const isFresh = daemon.reportedAtMs > view.committedAtMs;
-    return isFresh && !daemon.report.services.some(({ service }) => service === name);
-  });
-}
+/** No term commits so many epochs of one service: those that a store lost are not used twice (I2). */
+const EPOCHS_A_TERM = 1000;
 
 /** Above the stored one, and above every one that any candidate has seen (a store may be restored). */
 export function nextEpoch(step: Step, view: ServiceView): number {
@@ -262,5 +248,8 @@ export function nextEpoch(step: Step, view: ServiceView): number {
     const promised = daemon?.promisesUntilMs[view.spec.name]?.epoch;
     if (promised !== undefined) highest = raisedBy(highest, promised);
   }
-  return highest + (isPastKnown(step, view) ? 1 : LOST_EPOCHS);
+  if (!view.isPastLost) return highest + 1;
+  // Terms rise whatever the store forgets. What it calls over says nothing of the epochs that it lost,
+  // so this one leaves a gap, and doesn't rest on proof (I1).
+  return Math.max(highest, step.state.term * EPOCHS_A_TERM) + 2;
 }

@@ -40,7 +40,8 @@ export function mayCampaignAtMs(state: ArbiterState): number {
 
 function mayByRecordAtMs(state: ArbiterState): number {
   const { leadership, options } = state;
-  const { record, beatSeenAtMs } = leadership;
+  const { beatSeenAtMs } = leadership;
+  const record = leadership.record ?? leadership.lastRecord;
   const ttlMs = state.model.arbiterLeaseMs;
   const delayMs = successionRank(state) * ttlMs * RANK_SHARE;
   const politeMs = PREFERENCE_TTLS * ttlMs;

@@ -12,15 +12,18 @@ import type {
   OperatorCommand,
 } from "../core/arbiter-io.ts";
 import type { ArbiterState } from "../core/arbiter-state.ts";
-import { committedFirst, countsOn } from "../core/invariants.ts";
+import { committedFirst } from "../core/invariants.ts";
 import type { ArbiterPromiseAnswer, ArbiterPromiseRequest, Report } from "../core/messages.ts";
-import type { ArbiterSpec } from "../core/model.ts";
+import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
+import { acknowledged, refusedEdit } from "./checkers/promises-kept.ts";
 import type { AssignmentAnswer } from "./daemon-host.ts";
+import { DaemonHost } from "./daemon-host.ts";
 import type { Clock } from "./machine.ts";
 import { drawClock, Process } from "./machine.ts";
 import type { Host } from "./network.ts";
 import type { Simulation } from "./simulation.ts";
+import type { SimulatedStore } from "./store.ts";
 import { mustHold } from "./violation.ts";
 
 type Timeless<E> = E extends unknown ? Omit<E, keyof Moment> : never;
@@ -32,6 +35,7 @@ const WALL_EPOCH_MS = 1_800_000_000_000;
 export class ArbiterHost implements Host {
   readonly name: string;
   readonly #simulation: Simulation;
+  readonly #spec: ArbiterSpec;
   readonly #stateId: string;
   isUp = true;
   process: Process | null = null;
@@ -42,9 +46,16 @@ export class ArbiterHost implements Host {
   readonly #promiseAnswers = new Map<string, (answer: ArbiterPromiseAnswer) => void>();
   #commands = 0;
 
-  constructor(simulation: Simulation, spec: ArbiterSpec) {
+  readonly #store: SimulatedStore;
+  /** Crashes once so many more effects have been carried out; null: not planned. */
+  crashAfterEffects: number | null = null;
+
+  /** `store`: of another cluster for an arbiter that was given the wrong one by mistake. */
+  constructor(simulation: Simulation, spec: ArbiterSpec, store: SimulatedStore) {
     this.name = spec.name;
+    this.#store = store;
     this.#simulation = simulation;
+    this.#spec = spec;
     this.#clock = drawClock(simulation.world, simulation.options.clockDrift);
     this.#stateId = simulation.freshId("arbiter-state");
   }
@@ -54,8 +65,9 @@ export class ArbiterHost implements Host {
   }
 
   start(): void {
-    const { world, model, configuration, options, mutation } = this.#simulation;
+    const { world, configuration, options, mutation } = this.#simulation;
     if (this.process !== null) return;
+    const model = this.#model();
     const instance = this.#simulation.freshId("instance");
     const process = new Process(world, this.#clock, options.workload.latenessMs, instance);
     const state = createArbiter({
@@ -77,7 +89,15 @@ export class ArbiterHost implements Host {
         return effects;
       },
       perform: (effect) => {
-        if (this.process === process) this.#perform(process, effect);
+        if (this.process !== process) return;
+        if (this.crashAfterEffects === 0) {
+          this.crashAfterEffects = null;
+          this.crash("between two effects");
+          this.#simulation.restartLater(this);
+          return;
+        }
+        if (this.crashAfterEffects !== null) this.crashAfterEffects -= 1;
+        this.#perform(process, effect);
       },
       onFatal: (error) => this.#simulation.fail(error),
       defer: (run) => world.after(0, run),
@@ -116,9 +136,27 @@ export class ArbiterHost implements Host {
   /** The files were edited. */
   configure(): void {
     this.process?.run(() => {
-      const { model, configuration } = this.#simulation;
-      this.#push({ kind: "configured", model, configuration, plan: [] });
+      const { configuration } = this.#simulation;
+      this.#push({ kind: "configured", model: this.#model(), configuration, plan: [] });
     });
+  }
+
+  /** The files were edited, and are wrong. */
+  refuseEdit(): void {
+    this.process?.run(() => {
+      const before = this.state;
+      if (before === null) return;
+      const { model, configuration } = before;
+      this.#push({ kind: "configRefused", errors: ["daemons/m1.cfg:3: port must be a number"] });
+      if (this.state !== null) mustHold(refusedEdit({ model, configuration }, this.state));
+    });
+  }
+
+  /** A stray one has the same daemons in its files, and knows nothing of the others. */
+  #model(): ClusterModel {
+    const { model } = this.#simulation;
+    if (model.arbiters.some(({ name }) => name === this.name)) return model;
+    return { ...model, arbiters: [this.#spec] };
   }
 
   command(command: OperatorCommand, done: (answer: CommandAnswer) => void): void {
@@ -151,7 +189,8 @@ export class ArbiterHost implements Host {
       case "commit":
         return this.#commit(process, effect.commit);
       case "record":
-        this.#simulation.store.append(effect.events.length);
+        this.#store.append(effect.events);
+        for (const event of effect.events) this.#simulation.onEvent?.(this.name, event);
         return;
       case "timer":
         process.timer(effect.key, effect.atMs, () => this.#push({ kind: "timerFired", key: effect.key }));
@@ -163,6 +202,7 @@ export class ArbiterHost implements Host {
       case "load":
         return this.#load(process, effect.term);
       case "answer":
+        mustHold(acknowledged(effect.answer, (seq) => this.#store.eventType(seq)));
         this.#answers.get(effect.id)?.(effect.answer);
         this.#answers.delete(effect.id);
         return;
@@ -174,6 +214,7 @@ export class ArbiterHost implements Host {
       }
       case "released":
         this.crash("released");
+        this.#simulation.restartLater(this);
         return;
       case "askArbiterPromise":
         return this.#askPromise(effect);
@@ -182,28 +223,34 @@ export class ArbiterHost implements Host {
         this.#promiseAnswers.delete(effect.id);
         return;
       case "changed":
+        this.#simulation.readEverywhere();
+        return;
       case "forget":
     }
   }
 
-  #assign(process: Process, { daemon, assignment, timeoutMs }: EffectOf<"assign">): void {
-    const { network, store } = this.#simulation;
-    mustHold(committedFirst(assignment, (service, epoch) => store.committed(service, epoch)));
-    const { term, seq } = assignment;
-    const { lastSeqs } = this.#simulation;
-    mustHold(countsOn(term, lastSeqs.get(term) ?? 0, seq));
-    lastSeqs.set(term, seq);
-    const host = this.#simulation.daemon(daemon);
+  #assign(process: Process, { daemon, url, assignment, timeoutMs }: EffectOf<"assign">): void {
+    const { network } = this.#simulation;
+    mustHold(
+      committedFirst(assignment, (service, epoch) =>
+        this.#store.committed(assignment.clusterId, service, epoch, assignment.to),
+      ),
+    );
+    this.#store.countOn(assignment);
+    const host = this.#simulation.at(url);
     const sentAtMs = process.nowMs();
     network.call<AssignmentAnswer>(
       this,
       host,
       timeoutMs,
-      (_, respond) => host.assigned(assignment, respond),
+      (_, respond) => (host instanceof DaemonHost ? host.assigned(assignment, respond) : undefined),
       (answer, failure) => {
         if (answer === null) {
           const cause = failure ?? "timeout";
           this.#push({ kind: "checkFailed", daemon, sentAtMs, cause, detail: cause });
+        } else if (answer.report.name !== daemon) {
+          const detail = `${answer.report.name} answers there`;
+          this.#push({ kind: "checkFailed", daemon, sentAtMs, cause: "wrong-daemon", detail });
         } else {
           const { report, isOutdated } = answer;
           this.#push({ kind: "reported", report, via: "check", sentAtMs, isOutdated });
@@ -234,8 +281,9 @@ export class ArbiterHost implements Host {
 
   #commit(process: Process, commit: Commit): void {
     const { commitId } = commit;
-    this.#simulation.store.commit(process, commit, (result) => {
+    this.#store.commit(process, commit, (result) => {
       if (result.kind === "ok") {
+        for (const event of result.value.events) this.#simulation.onEvent?.(this.name, event);
         this.#push({ kind: "committed", commitId, ...result.value });
         return;
       }
@@ -245,7 +293,7 @@ export class ArbiterHost implements Host {
   }
 
   #readLeadership(process: Process): void {
-    this.#simulation.store.leadership(process, (result) => {
+    this.#store.leadership(process, (result) => {
       if (result.kind === "ok") this.#push({ kind: "leadershipRead", record: result.value });
       else this.#push({ kind: "storeFailed", what: "leadership", detail: result.detail });
     });
@@ -253,14 +301,14 @@ export class ArbiterHost implements Host {
 
   #campaign(process: Process, { expected, next }: EffectOf<"campaign">): void {
     const beganAtMs = process.nowMs();
-    this.#simulation.store.campaign(process, expected, next, (result) => {
+    this.#store.campaign(process, expected, next, (result) => {
       if (result.kind === "ok") this.#push({ kind: "campaigned", ...result.value, beganAtMs });
       else this.#push({ kind: "storeFailed", what: "campaign", detail: result.detail });
     });
   }
 
   #load(process: Process, term: number): void {
-    this.#simulation.store.load(process, (result) => {
+    this.#store.load(process, (result) => {
       if (result.kind === "ok") {
         const { revision, rows, settings, configuration } = result.value;
         this.#push({ kind: "loaded", term, revision, rows, settings, configuration });

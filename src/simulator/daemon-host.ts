@@ -2,8 +2,8 @@
  * A machine with a daemon on it: the daemon's core as it is, and around it what the runtime, the
  * launcher and the disk would do.
  *
- * The disk keeps what was written, and loses what wasn't synced when the power goes. Work is begun,
- * stopped and killed as the core says; it takes its time, fails, or doesn't stop when it should.
+ * The disk keeps what was written, and loses what wasn't synced when the power goes. The work itself
+ * is in `workbench.ts`.
  */
 import { createDaemon, stepDaemon } from "../core/daemon.ts";
 import type { DaemonState } from "../core/daemon.ts";
@@ -18,15 +18,14 @@ import { issueNonce } from "../core/lease.ts";
 import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
 import type { DaemonSpec } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
-import type { Work } from "./checkers/one-holder.ts";
 import type { Clock } from "./machine.ts";
-import { Alarm, drawClock, Process } from "./machine.ts";
+import { drawClock, Process } from "./machine.ts";
 import type { Mutation } from "./mutations.ts";
 import type { Host } from "./network.ts";
 import type { Simulation } from "./simulation.ts";
-import { Violation } from "./violation.ts";
+import type { Employer, Timeless } from "./workbench.ts";
+import { Workbench } from "./workbench.ts";
 
-type Timeless<E> = E extends unknown ? Omit<E, "nowMs"> : never;
 type EffectOf<Kind extends DaemonEffect["kind"]> = Extract<DaemonEffect, { readonly kind: Kind }>;
 
 /** What the answer to an assignment brings; the problem is around the report. */
@@ -35,20 +34,7 @@ export interface AssignmentAnswer {
   readonly isOutdated: boolean;
 }
 
-export interface WorkloadOptions {
-  readonly activationMs: number;
-  readonly demotionMs: number;
-  readonly failProbability: number;
-  /** `demote` that doesn't finish in time. */
-  readonly hangProbability: number;
-  readonly syncMs: number;
-  readonly latenessMs: number;
-}
-
-/** Between a kill and the death of a process group. */
-const KILL_MS = 3;
-
-export class DaemonHost implements Host {
+export class DaemonHost implements Host, Employer {
   readonly name: string;
   readonly spec: DaemonSpec;
   readonly #simulation: Simulation;
@@ -57,15 +43,16 @@ export class DaemonHost implements Host {
   state: DaemonState | null = null;
   /** Set by faults: what the health check of the workload says. */
   isHealthy = true;
+  /** Where it listens. */
+  url: string;
+  /** Crashes once so many more effects have been carried out; null: not planned. */
+  crashAfterEffects: number | null = null;
   #clock: Clock;
   #stateId: string;
   #written: DaemonMemory | null = null;
   #synced: DaemonMemory | null = null;
   #queue: StepQueue<DaemonEvent, DaemonEffect> | null = null;
-  readonly #works = new Map<string, Work>();
-  readonly #guards = new WeakMap<Work, Alarm>();
-  /** As last handed over, by service: it comes before the work that it is for. */
-  readonly #leases = new Map<string, EffectOf<"leaseSet">>();
+  readonly #bench: Workbench;
   readonly #answers = new Map<string, (answer: AssignmentAnswer) => void>();
   readonly #promiseAnswers = new Map<string, (answer: PromiseAnswer) => void>();
   #requests = 0;
@@ -73,15 +60,36 @@ export class DaemonHost implements Host {
   constructor(simulation: Simulation, spec: DaemonSpec) {
     this.name = spec.name;
     this.spec = spec;
+    this.url = spec.url;
     this.#simulation = simulation;
     this.#clock = drawClock(simulation.world, simulation.options.clockDrift);
     this.#stateId = simulation.freshId("state");
+    this.#bench = new Workbench(simulation, this);
   }
 
-  /** The work of this service that is done here, and its guard; null: none. */
-  workOf(service: string): { readonly work: Work; readonly guard: Alarm | null } | null {
-    const work = this.#works.get(service);
-    return work === undefined ? null : { work, guard: this.#guards.get(work) ?? null };
+  get isLaunched(): boolean {
+    return this.spec.launch !== null;
+  }
+
+  get clock(): Clock {
+    return this.#clock;
+  }
+
+  get bootId(): string {
+    return this.state?.options.bootId ?? "";
+  }
+
+  tell(event: Timeless<DaemonEvent>): void {
+    this.#push(event);
+  }
+
+  fenceItself(): void {
+    this.crash("fenced itself");
+    this.#simulation.restartLater(this);
+  }
+
+  workOf(service: string): ReturnType<Workbench["workOf"]> {
+    return this.#bench.workOf(service);
   }
 
   nonceOf(nowMs: number): string {
@@ -106,7 +114,15 @@ export class DaemonHost implements Host {
     this.#queue = new StepQueue<DaemonEvent, DaemonEffect>({
       step: (event) => this.#step(state, event, env),
       perform: (effect) => {
-        if (this.process === process) this.#perform(effect);
+        if (this.process !== process) return;
+        if (this.crashAfterEffects === 0) {
+          this.crashAfterEffects = null;
+          this.crash("between two effects");
+          this.#simulation.restartLater(this);
+          return;
+        }
+        if (this.crashAfterEffects !== null) this.crashAfterEffects -= 1;
+        this.#perform(effect);
       },
       onFatal: (error) => this.#simulation.fail(error),
       defer: (run) => world.after(0, run),
@@ -130,17 +146,13 @@ export class DaemonHost implements Host {
     if (process === null) return;
     this.#simulation.world.note("crash", this.name, why);
     process.kill();
+    this.crashAfterEffects = null;
     this.#queue?.stop();
     this.process = null;
     this.state = null;
     this.#answers.clear();
     this.#promiseAnswers.clear();
-    const { world, oneHolder } = this.#simulation;
-    for (const work of this.#works.values()) {
-      if (work.isLaunched && this.isUp) world.after(KILL_MS * world.random.next(), () => oneHolder.end(work));
-      else oneHolder.end(work);
-    }
-    this.#works.clear();
+    this.#bench.orphan(this.isUp);
     this.#simulation.connectionClosed(this);
   }
 
@@ -166,6 +178,37 @@ export class DaemonHost implements Host {
     this.#clock = drawClock(this.#simulation.world, this.#simulation.options.clockDrift);
   }
 
+  /** Suspended: nothing runs, nothing answers. */
+  sleep(): void {
+    const { process } = this;
+    if (process === null || process.isPaused) return;
+    process.pause();
+    this.#bench.sleep();
+  }
+
+  wake(): void {
+    if (!this.#bench.wake()) return;
+    this.process?.resume();
+  }
+
+  /** Started again so that it obeys another cluster: `--forget-cluster`. */
+  forgetCluster(): void {
+    this.crash("forgets its cluster");
+    const memory = this.#written;
+    if (memory === null) return;
+    this.#written = { ...memory, clusterId: null, term: 0, seenEpochs: {}, arbiters: [] };
+    this.#synced = this.#written;
+  }
+
+  /** As it is on disk for sure. */
+  get savedClusterId(): string | null {
+    return this.#synced?.clusterId ?? null;
+  }
+
+  get clusterId(): string | null {
+    return this.state?.clusterId ?? this.#written?.clusterId ?? null;
+  }
+
   stop(): void {
     this.process?.run(() => this.#push({ kind: "stopRequested", reason: "SIGTERM" }));
   }
@@ -179,13 +222,7 @@ export class DaemonHost implements Host {
 
   /** The program ends by itself. */
   exitWork(): void {
-    for (const work of this.#works.values()) {
-      this.#endWork(work);
-      this.process?.run(() =>
-        this.#push({ kind: "exited", service: work.service, epoch: work.epoch, reason: "code 1" }),
-      );
-      return;
-    }
+    this.#bench.exit();
   }
 
   /** An assignment arrived. */
@@ -243,13 +280,13 @@ export class DaemonHost implements Host {
         this.#promiseAnswers.delete(effect.requestId);
         return;
       case "leaseSet":
-        return this.#leaseSet(effect);
+        return this.#bench.setLease(effect);
       case "activate":
-        return this.#activate(effect);
+        return this.#bench.activate(effect);
       case "demote":
-        return this.#demote(effect);
+        return this.#bench.demote(effect);
       case "fence":
-        return this.#fence(effect);
+        return this.#bench.fence(effect);
       case "askPromise":
         return this.#askPromise(effect);
       case "persist":
@@ -265,100 +302,6 @@ export class DaemonHost implements Host {
       case "log":
         this.#simulation.world.note(this.name, effect.text);
     }
-  }
-
-  #leaseSet(effect: EffectOf<"leaseSet">): void {
-    const { service, epoch, leaseEndMs, fenceAtMs } = effect;
-    this.#leases.set(service, effect);
-    const work = this.#works.get(service);
-    if (work !== undefined && work.epoch === epoch) {
-      this.#simulation.oneHolder.extend(work, leaseEndMs, this.#simulation.world.nowMs);
-      this.#guards.get(work)?.set(work.clock.toWorld(fenceAtMs));
-    }
-  }
-
-  /** The guard is a process of its own: it kills in time, also while the launcher is stopped. */
-  #guard(work: Work): Alarm {
-    const { world } = this.#simulation;
-    return new Alarm(world, () => {
-      world.after(KILL_MS * world.random.next(), () => {
-        if (this.#works.get(work.service) !== work) return;
-        world.note("guard kills", this.name, work.service, work.epoch);
-        this.#endWork(work);
-        this.process?.run(() =>
-          this.#push({
-            kind: "exited",
-            service: work.service,
-            epoch: work.epoch,
-            reason: "killed by its guard",
-          }),
-        );
-      });
-    });
-  }
-
-  #activate({ service, epoch, leaseEndMs }: EffectOf<"activate">): void {
-    const { world, options, oneHolder } = this.#simulation;
-    const lease = this.#leases.get(service);
-    if (lease === undefined || lease.epoch !== epoch)
-      throw new Violation(`${service} is activated without a lease`);
-    const work: Work = {
-      service,
-      daemon: this.name,
-      bootId: this.state?.options.bootId ?? "",
-      epoch,
-      clock: this.#clock,
-      isLaunched: this.spec.launch !== null,
-      leaseEndMs,
-    };
-    this.#works.set(service, work);
-    oneHolder.begin(work, world.nowMs);
-    if (work.isLaunched) {
-      const guard = this.#guard(work);
-      this.#guards.set(work, guard);
-      guard.set(work.clock.toWorld(lease.fenceAtMs));
-    }
-    const isFailing = world.random.chance(options.workload.failProbability);
-    this.process?.after(options.workload.activationMs * (0.5 + world.random.next()), () => {
-      if (this.#works.get(service) !== work) return;
-      if (isFailing) {
-        this.#endWork(work);
-        this.#push({ kind: "activationFailed", service, epoch, reason: "it didn't start" });
-      } else {
-        this.#push({ kind: "activated", service, epoch });
-      }
-    });
-  }
-
-  #demote({ service, epoch }: EffectOf<"demote">): void {
-    const { world, options } = this.#simulation;
-    if (world.random.chance(options.workload.hangProbability)) return;
-    this.process?.after(options.workload.demotionMs * (0.5 + world.random.next()), () => {
-      const work = this.#works.get(service);
-      if (work !== undefined && work.epoch === epoch) this.#endWork(work);
-      this.#push({ kind: "demoted", service, epoch });
-    });
-  }
-
-  /** A library daemon's process ends itself; a launched program is killed. */
-  #fence({ service, epoch }: EffectOf<"fence">): void {
-    const { world } = this.#simulation;
-    if (this.spec.launch === null) {
-      this.crash("fenced itself");
-      this.#simulation.restartLater(this);
-      return;
-    }
-    this.process?.after(KILL_MS * world.random.next(), () => {
-      const work = this.#works.get(service);
-      if (work !== undefined && work.epoch === epoch) this.#endWork(work);
-      this.#push({ kind: "exited", service, epoch, reason: "killed" });
-    });
-  }
-
-  #endWork(work: Work): void {
-    this.#guards.get(work)?.cancel();
-    if (this.#works.get(work.service) === work) this.#works.delete(work.service);
-    this.#simulation.oneHolder.end(work);
   }
 
   #askPromise({ candidate, request, timeoutMs }: EffectOf<"askPromise">): void {

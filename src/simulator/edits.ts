@@ -1,6 +1,6 @@
 /**
  * Edits of the configuration while everything runs: daemons leave it and come back, with them whole
- * services, and leases get longer or shorter. Every arbiter reads the same files.
+ * services, services are renamed, and leases get longer or shorter. Every arbiter reads the same files.
  */
 import type { ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
 import type { Random } from "./random.ts";
@@ -12,9 +12,10 @@ export function drawEdit(whole: ClusterModel, random: Random): ClusterModel {
   const daemons = whole.daemons
     .filter((daemon) => daemon === first || random.chance(0.75))
     .map((daemon) => rescaled(daemon, factor));
+  const isRenamed = random.chance(0.15);
   const left = new Set(daemons.map(({ name }) => name));
   const services = whole.services
-    .map((service) => rescaledService(service, factor, left))
+    .map((service) => rescaledService(service, factor, left, isRenamed ? "-renamed" : ""))
     .filter(({ masters }) => masters.length > 0);
   return { ...whole, daemons, services };
 }
@@ -30,9 +31,15 @@ function rescaled(daemon: DaemonSpec, factor: number): DaemonSpec {
   };
 }
 
-function rescaledService(service: ServiceSpec, factor: number, left: ReadonlySet<string>): ServiceSpec {
+function rescaledService(
+  service: ServiceSpec,
+  factor: number,
+  left: ReadonlySet<string>,
+  suffix: string,
+): ServiceSpec {
   return {
     ...service,
+    name: service.name + suffix,
     masters: service.masters.filter((name) => left.has(name)),
     candidates: service.candidates.filter((name) => left.has(name)),
     leaseMs: service.leaseMs * factor,

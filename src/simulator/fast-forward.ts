@@ -57,7 +57,8 @@ export class FastForward {
     if (!(limitMs - world.nowMs > FEWEST_TURNS * longestMs)) return;
     for (const loop of loops) this.#turnChecks(quiet, loop, limitMs);
     this.#turnBeats(quiet, beats, beatMs, limitMs);
-    this.#simulation.lastSeqs.set(quiet.state.term, quiet.state.seq);
+    const { clusterId, term, seq } = quiet.state;
+    this.#simulation.store.countOn({ clusterId, term, seq });
     for (const { daemon } of loops) daemon.state.assignmentSeq = quiet.state.seq;
   };
 

@@ -4,13 +4,13 @@
  */
 import type { OperatorCommand } from "../core/arbiter-io.ts";
 import { drawEdit } from "./edits.ts";
+import type { Inject } from "./faults-rare.ts";
+import { beginMistakes, endMistakes, lasting, RARE_FAULTS } from "./faults-rare.ts";
 import type { Host } from "./network.ts";
 import type { FaultOptions } from "./options.ts";
 import type { Simulation } from "./simulation.ts";
 
-type FaultName = Exclude<keyof FaultOptions, "lastsMs">;
-
-type Inject = (simulation: Simulation) => void;
+type FaultName = Exclude<keyof FaultOptions, "lastsMs" | "restoreEveryMs">;
 
 const FAULTS: Readonly<Record<FaultName, Inject>> = {
   crashMeanMs(simulation) {
@@ -97,8 +97,11 @@ const FAULTS: Readonly<Record<FaultName, Inject>> = {
     if (leader !== null) leader.command(drawCommand(simulation), () => {});
   },
   editMeanMs(simulation) {
-    simulation.configure(drawEdit(simulation.whole, simulation.world.random));
+    const { random } = simulation.world;
+    const rolledBack = random.chance(0.2) ? simulation.olderVersion() : null;
+    simulation.configure(rolledBack ?? drawEdit(simulation.whole, random));
   },
+  ...RARE_FAULTS,
 };
 
 export function beginFaults(simulation: Simulation): void {
@@ -107,6 +110,7 @@ export function beginFaults(simulation: Simulation): void {
     const meanMs = means[name] ?? 0;
     if (meanMs > 0) repeat(simulation, meanMs, inject);
   }
+  beginMistakes(simulation);
 }
 
 function repeat(simulation: Simulation, meanMs: number, inject: Inject): void {
@@ -116,10 +120,6 @@ function repeat(simulation: Simulation, meanMs: number, inject: Inject): void {
     inject(simulation);
     repeat(simulation, meanMs, inject);
   });
-}
-
-function lasting(simulation: Simulation): number {
-  return simulation.world.random.wait(simulation.options.faults.lastsMs);
 }
 
 function restartOnceGone(simulation: Simulation, name: string): void {
@@ -138,7 +138,8 @@ function restartOnceGone(simulation: Simulation, name: string): void {
 function partition(simulation: Simulation): void {
   const { world, network } = simulation;
   const { random } = world;
-  const hosts: readonly Host[] = [...simulation.daemons, ...simulation.arbiters];
+  const strays = simulation.stray === null ? [] : [simulation.stray];
+  const hosts: readonly Host[] = [...simulation.daemons, ...simulation.arbiters, ...strays];
   const isOneWay = random.chance(0.3);
   const form = random.pick(["link", "host", "halves", "from arbiters", "from arbiters"]);
   const alone = random.pick(form === "from arbiters" ? simulation.daemons : hosts);
@@ -169,7 +170,7 @@ function drawCommand(simulation: Simulation): OperatorCommand {
   const service = random.pick(simulation.model.services).name;
   const daemon = random.pick(simulation.daemons).name;
   const move = { service, to: random.chance(0.5) ? daemon : null, force: false, evenIfAlive: false };
-  switch (random.whole(0, 6)) {
+  switch (random.whole(0, 7)) {
     case 0:
     case 1:
       return { verb: "switchover", ...move };
@@ -181,6 +182,8 @@ function drawCommand(simulation: Simulation): OperatorCommand {
       return { verb: "pause", service, reason: "simulated", forMs: lasting(simulation) };
     case 5:
       return { verb: "resume", service };
+    case 6:
+      return { verb: "transfer", to: random.chance(0.5) ? random.pick(simulation.arbiters).name : null };
     default:
       return { verb: "maintenance", daemon, on: random.chance(0.5), reason: "simulated" };
   }
@@ -199,8 +202,10 @@ export function healEverything(simulation: Simulation): void {
   };
   store.isDown = false;
   store.options = { ...options.store, unknownProbability: 0, slowProbability: 0 };
+  endMistakes(simulation);
   for (const host of simulation.daemons) {
     host.powerOn();
+    host.wake();
     host.process?.resume();
     host.setHealth(true);
     host.start();
@@ -209,5 +214,5 @@ export function healEverything(simulation: Simulation): void {
     host.resume();
     host.start();
   }
-  if (simulation.model !== simulation.whole) simulation.configure(simulation.whole);
+  simulation.configure(simulation.whole);
 }

@@ -3,7 +3,7 @@
  * faults are off in a run, so that the others have the field to themselves (a "swarm").
  */
 import type { Failback, OnArbiterLoss } from "../core/model.ts";
-import type { WorkloadOptions } from "./daemon-host.ts";
+import type { WorkloadOptions } from "./workbench.ts";
 import type { NetworkOptions } from "./network.ts";
 import { Random } from "./random.ts";
 import type { StoreOptions } from "./store.ts";
@@ -23,6 +23,20 @@ export interface FaultOptions {
   readonly storeDownMeanMs: number;
   readonly commandMeanMs: number;
   readonly editMeanMs: number;
+  /** A machine is suspended, with everything on it. */
+  readonly suspendMeanMs: number;
+  /** Another machine takes over a name and its address; the first one goes on for a while. */
+  readonly cloneMeanMs: number;
+  /** A process dies between two effects of a step. */
+  readonly midStepMeanMs: number;
+  /** An arbiter stops in good order, or hands over. */
+  readonly releaseMeanMs: number;
+  /** A daemon moves to another address; the files follow later. */
+  readonly moveMeanMs: number;
+  /** An edit that doesn't validate. */
+  readonly badEditMeanMs: number;
+  /** The store is restored from the last copy, and the next copy is made. Only where all daemons answer. */
+  readonly restoreEveryMs: number;
   /** How long a fault lasts, on average. */
   readonly lastsMs: number;
 }
@@ -48,6 +62,10 @@ export interface SimulationOptions {
   readonly failbackDelayMs: number;
   readonly onArbiterLoss: OnArbiterLoss;
   readonly isLaunched: boolean;
+  /** An arbiter with a store of its own joins in by mistake, once all daemons belong to the first one. */
+  readonly hasStray?: boolean;
+  /** The store is emptied at the end of the first phase. */
+  readonly losesStore?: boolean;
   /** Some daemons are first started this much later, so that the first holder has not heard of them. */
   readonly lateStartMs: number;
   /** First phase: anything may happen. */
@@ -82,6 +100,13 @@ export const NO_FAULTS: FaultOptions = {
   storeDownMeanMs: 0,
   commandMeanMs: 0,
   editMeanMs: 0,
+  suspendMeanMs: 0,
+  cloneMeanMs: 0,
+  midStepMeanMs: 0,
+  releaseMeanMs: 0,
+  moveMeanMs: 0,
+  badEditMeanMs: 0,
+  restoreEveryMs: 0,
   lastsMs: 0,
 };
 
@@ -111,7 +136,16 @@ export function drawOptions(seed: number, overrides: Overrides = {}): Simulation
     activationTimeoutMs: leaseMs * random.between(2, 10),
     failback: random.pick(["auto", "auto", "manual", "never"]),
     failbackDelayMs: leaseMs * random.between(0, 4),
-    onArbiterLoss: random.pick(["failsafe", "failsafe", "failsafe", "demote"]),
+    onArbiterLoss: random.pick([
+      "failsafe",
+      "failsafe",
+      "failsafe",
+      "failsafe",
+      "failsafe",
+      "demote",
+      "demote",
+      "hold",
+    ]),
     isLaunched: random.chance(0.4),
     lateStartMs: random.chance(0.5) ? 0 : leaseMs * random.between(1, 50),
     safetyMs: 600 * leaseMs,
@@ -133,14 +167,27 @@ export function drawOptions(seed: number, overrides: Overrides = {}): Simulation
     },
     faults: drawFaults(random, leaseMs),
   };
+  // A run that is about other faults has no mistakes, unless it says so.
+  const special = overrides.faults === undefined ? drawSpecial(random, drawn) : drawn;
   return {
-    ...drawn,
+    ...special,
     ...overrides,
-    network: { ...drawn.network, ...overrides.network },
-    store: { ...drawn.store, ...overrides.store },
-    workload: { ...drawn.workload, ...overrides.workload },
-    faults: { ...drawn.faults, ...overrides.faults },
+    network: { ...special.network, ...overrides.network },
+    store: { ...special.store, ...overrides.store },
+    workload: { ...special.workload, ...overrides.workload },
+    faults: { ...special.faults, ...overrides.faults },
   };
+}
+
+/** Some runs are about one mistake of the operator's, next to everything else. */
+function drawSpecial(random: Random, drawn: SimulationOptions): SimulationOptions {
+  const special = random.whole(0, 19);
+  if (special === 0) {
+    // A machine with an empty state folder belongs to nobody, so whoever comes first may have it.
+    const faults = { ...drawn.faults, wipeMeanMs: 0, cloneMeanMs: 0 };
+    return { ...drawn, hasStray: true, faults };
+  }
+  return special === 1 ? { ...drawn, losesStore: true } : drawn;
 }
 
 /** Half of the runs are without it. */
@@ -178,6 +225,13 @@ function drawFaults(random: Random, leaseMs: number): FaultOptions {
     storeDownMeanMs: mean(20),
     commandMeanMs: mean(10),
     editMeanMs: mean(15),
+    suspendMeanMs: mean(20),
+    cloneMeanMs: mean(100),
+    midStepMeanMs: mean(10),
+    releaseMeanMs: mean(20),
+    moveMeanMs: mean(50),
+    badEditMeanMs: mean(50),
+    restoreEveryMs: 0,
     lastsMs: leaseMs * random.magnitude(0.3, 10),
   };
 }

@@ -38,6 +38,7 @@ export function quietOf(simulation: Simulation): Quiet | null {
   const { process, state } = host;
   if (process === null || process.isPaused || state === null || !isArbiterQuiet(simulation, state))
     return null;
+  if (host.crashAfterEffects !== null) return null;
   for (const view of state.services.values()) if (!isServiceQuiet(view)) return null;
   const quiet: QuietDaemon[] = [];
   for (const daemon of daemons) {
@@ -83,6 +84,7 @@ function quietDaemon(arbiter: ArbiterState, host: DaemonHost): QuietDaemon | nul
   const { process, state } = host;
   const view = arbiter.daemons.get(host.name);
   if (process === null || process.isPaused || state === null || view === undefined) return null;
+  if (host.crashAfterEffects !== null || host.url !== view.spec.url) return null;
   if (!isDaemonQuiet(state, process.nowMs()) || !isViewQuiet(arbiter, view, state)) return null;
   if (state.term !== arbiter.term || state.clusterId !== arbiter.clusterId) return null;
   const held: { held: HeldService; view: ServiceView }[] = [];

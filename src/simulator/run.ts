@@ -2,6 +2,7 @@
  * One seed: draw the options, let anything happen (safety), heal everything (liveness), and say what
  * came of it. The same seed and overrides give the same run, and the same trace hash.
  */
+import { watchBlackout } from "./checkers/blackout.ts";
 import { watchRecovery } from "./checkers/recovery.ts";
 import { beginFaults, healEverything } from "./faults.ts";
 import { beginVisits } from "./operator.ts";
@@ -53,6 +54,7 @@ export function runSeed(
     if (simulation.failure === null) {
       healEverything(simulation);
       watchRecovery(simulation);
+      if (simulation.failure === null) watchBlackout(simulation);
     }
   } catch (error) {
     simulation.fail(error);

@@ -3,18 +3,22 @@
  */
 import type { Candidate, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
-import type { ClusterModel } from "../core/model.ts";
+import type { ClusterModel, EventDraft } from "../core/model.ts";
 import { ArbiterHost } from "./arbiter-host.ts";
 import { OneHolder } from "./checkers/one-holder.ts";
+import { Reader } from "./checkers/promises-kept.ts";
 import { FastForward } from "./fast-forward.ts";
 import { makeCluster } from "./cluster.ts";
 import { DaemonHost } from "./daemon-host.ts";
 import type { Mutation } from "./mutations.ts";
 import { NO_MUTATION } from "./mutations.ts";
+import type { Host } from "./network.ts";
 import { Network } from "./network.ts";
 import type { SimulationOptions } from "./options.ts";
 import { SimulatedStore } from "./store.ts";
 import { World } from "./world.ts";
+
+const NOBODY: Host = { name: "nobody", isUp: false, process: null };
 
 export class Simulation {
   readonly options: SimulationOptions;
@@ -26,18 +30,29 @@ export class Simulation {
   configuration: ConfigurationVersion;
   readonly network: Network;
   readonly store: SimulatedStore;
-  readonly oneHolder: OneHolder = new OneHolder();
-  readonly daemons: readonly DaemonHost[];
+  readonly oneHolder: OneHolder;
+  /** Machines with a daemon; with clones, several of one name, the newest last. */
+  readonly daemons: DaemonHost[];
   readonly arbiters: readonly ArbiterHost[];
+  /** One that was given a store of its own by mistake; null: there is none. */
+  readonly stray: ArbiterHost | null;
+  /** Which machine answers where. */
+  readonly #addresses = new Map<string, DaemonHost>();
+  /** Where the files say that each daemon is. */
+  readonly urls: Map<string, string> = new Map();
+  /** Somebody who reads the cluster map wherever it is to be had. */
+  readonly reader: Reader = new Reader();
+  /** What the files said before, oldest first. */
+  readonly #versions: ClusterModel[] = [];
   /** Null: every check is played. */
   readonly fastForward: FastForward | null = null;
   /** The first thing that went wrong; it ends the run. */
   failure: unknown = null;
   /** Rows of the service table taken, by the phase that they led to. */
   readonly moves: Map<string, number> = new Map();
-  /** Number of the last assignment sent, by term: one arbiter leads it, once. */
-  readonly lastSeqs: Map<number, number> = new Map();
   promisesAsked = 0;
+  /** Hears of each event of the log once it is there, with the arbiter that wrote it. */
+  onEvent: ((arbiter: string, event: EventDraft) => void) | null = null;
   /** A state folder was lost: then an operator may have to decide. */
   wasWiped = false;
   #ids = 0;
@@ -57,8 +72,16 @@ export class Simulation {
     this.configuration = this.#nextConfiguration();
     this.network = new Network(this.world, options.network);
     this.store = new SimulatedStore(this.world, options.store);
+    this.oneHolder = new OneHolder(options.onArbiterLoss === "hold");
     this.daemons = this.model.daemons.map((spec) => new DaemonHost(this, spec));
-    this.arbiters = this.model.arbiters.map((spec) => new ArbiterHost(this, spec));
+    for (const host of this.daemons) this.settle(host, host.url);
+    this.arbiters = this.model.arbiters.map((spec) => new ArbiterHost(this, spec, this.store));
+    const [first] = this.model.arbiters;
+    const mistaken = { ...first, name: "stray", url: "http://stray" };
+    this.stray =
+      options.hasStray === true && first !== undefined
+        ? new ArbiterHost(this, { ...first, ...mistaken }, new SimulatedStore(this.world, options.store))
+        : null;
     // What a mutation changes would be skipped, too.
     if (mutation === NO_MUTATION && runs.fastForward) {
       this.fastForward = new FastForward(this);
@@ -73,7 +96,9 @@ export class Simulation {
 
   /** The files are edited, on every arbiter's machine at once. */
   configure(model: ClusterModel): void {
-    this.model = model;
+    this.#versions.push(this.model);
+    const daemons = model.daemons.map((spec) => ({ ...spec, url: this.urls.get(spec.name) ?? spec.url }));
+    this.model = { ...model, daemons };
     this.configuration = this.#nextConfiguration();
     const names = model.daemons.map(({ name }) => name).join(",");
     this.world.note("edit", names, "lease", model.services[0]?.leaseMs ?? 0);
@@ -90,10 +115,39 @@ export class Simulation {
     this.world.isOver = true;
   }
 
+  /** The newest machine of that name. */
   daemon(name: string): DaemonHost {
-    const host = this.daemons.find((one) => one.name === name);
+    const host = this.daemons.findLast((one) => one.name === name);
     if (host === undefined) throw new Error(`simulator: there is no daemon ${name}`);
     return host;
+  }
+
+  /** A version of the files from before; null: there is none. */
+  olderVersion(): ClusterModel | null {
+    return this.#versions.length === 0 ? null : this.world.random.pick(this.#versions);
+  }
+
+  /** Whoever may answer with the cluster map is asked for it (I8). */
+  readEverywhere(): void {
+    for (const { state, process } of this.arbiters)
+      if (state !== null && process?.isPaused === false) this.reader.ask(state);
+  }
+
+  /** From now on it answers there, and whoever did so before doesn't. */
+  settle(host: DaemonHost, url: string): void {
+    if (this.#addresses.get(host.url) === host) this.#addresses.delete(host.url);
+    host.url = url;
+    this.#addresses.set(url, host);
+    if (!this.urls.has(host.name)) this.urls.set(host.name, url);
+  }
+
+  isAt(host: DaemonHost): boolean {
+    return this.#addresses.get(host.url) === host;
+  }
+
+  /** Who answers there; a machine that is off where nobody does. */
+  at(url: string): Host {
+    return this.#addresses.get(url) ?? NOBODY;
   }
 
   get leader(): ArbiterHost | null {
@@ -107,7 +161,7 @@ export class Simulation {
 
   postReport(from: DaemonHost, report: Report): void {
     for (const { name } of from.state?.arbiters ?? []) {
-      const to = this.arbiters.find((arbiter) => arbiter.name === name);
+      const to = name === this.stray?.name ? this.stray : this.arbiters.find((one) => one.name === name);
       if (to !== undefined) this.network.send(from, to, () => to.reported(report));
     }
   }
@@ -120,12 +174,12 @@ export class Simulation {
     done: (answer: PromiseAnswer | null) => void,
   ): void {
     this.promisesAsked += 1;
-    const to = this.daemon(candidate.name);
+    const to = this.at(candidate.url);
     this.network.call<PromiseAnswer>(
       from,
       to,
       timeoutMs,
-      (_, respond) => to.promiseAsked(request, respond),
+      (_, respond) => (to instanceof DaemonHost ? to.promiseAsked(request, respond) : undefined),
       (answer) => {
         done(answer);
       },
@@ -135,7 +189,8 @@ export class Simulation {
   /** Arbiters that had a connection to it may notice at once. */
   connectionClosed(daemon: DaemonHost): void {
     if (!daemon.isUp) return;
-    for (const arbiter of this.arbiters) {
+    const all = this.stray === null ? this.arbiters : [...this.arbiters, this.stray];
+    for (const arbiter of all) {
       if (this.network.isCut(daemon.name, arbiter.name)) continue;
       this.world.after(this.options.network.leastDelayMs, () => {
         arbiter.process?.run(() => arbiter.connectionClosed(daemon.name));

@@ -4,8 +4,8 @@
  * a write of unknown outcome happens after all, perhaps much later.
  */
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
-import { clearedIsPast, epochRises } from "../core/invariants.ts";
-import type { LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
+import { clearedIsPast, countsOn, epochRises } from "../core/invariants.ts";
+import type { EventDraft, LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
 import type { StoreContents } from "../store/contract.ts";
 import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "../store/rules.ts";
 import type { Process } from "./machine.ts";
@@ -26,18 +26,41 @@ export type StoreResult<T> =
   | { readonly kind: "fenced"; readonly detail: string }
   | { readonly kind: "failed"; readonly outcome: "refused" | "unknown"; readonly detail: string };
 
+interface Committed {
+  readonly holder: string;
+  readonly bootId: string;
+  readonly past: number;
+}
+
+/** As a backup has it. */
+export interface StoreCopy {
+  readonly record: LeadershipRecord | null;
+  readonly revision: number;
+  readonly rows: readonly ServiceRow[];
+  readonly settings: Settings;
+  readonly configuration: ConfigurationVersion | null;
+  readonly events: readonly string[];
+}
+
 export class SimulatedStore {
   options: StoreOptions;
   isDown = false;
+  /** Those who don't reach it, though others do. */
+  readonly cutOff: Set<Process> = new Set();
   readonly #world: World;
   #record: LeadershipRecord | null = null;
   #revision = 0;
   readonly #rows = new Map<string, ServiceRow>();
   #settings: Settings = { pauses: {}, maintenance: {}, moves: {} };
   #configuration: ConfigurationVersion | null = null;
-  #lastEvent = 0;
+  /** The log: the event of number n is at n - 1. */
+  #events: string[] = [];
+  /** Number of the last assignment sent, by cluster and term: one arbiter leads it, once. */
+  readonly #lastSeqs = new Map<string, number>();
   /** Every epoch that was ever committed, and for whom. */
-  readonly #committed = new Map<string, { readonly holder: string; readonly bootId: string }>();
+  readonly #committed = new Map<string, Committed[]>();
+  /** Rises when everything is forgotten: then even the epochs may begin anew. */
+  #past = 0;
   commits = 0;
 
   /** What is drawn for its answers. */
@@ -72,9 +95,17 @@ export class SimulatedStore {
     return this.#rows.get(service) ?? null;
   }
 
-  /** For I2: whom an epoch was committed for. */
-  committed(service: string, epoch: number): { readonly holder: string; readonly bootId: string } | null {
-    return this.#committed.get(`${service}@${epoch}`) ?? null;
+  /** For I2: whom an epoch was committed for; that daemon, if it was committed for several. */
+  committed(clusterId: string, service: string, epoch: number, holder: string): Committed | null {
+    const known = this.#committed.get(`${clusterId} ${service}@${epoch}`) ?? [];
+    return known.findLast((one) => one.holder === holder) ?? known[0] ?? null;
+  }
+
+  /** I3: assignments of a term are counted once. */
+  countOn({ clusterId, term, seq }: { clusterId: string; term: number; seq: number }): void {
+    const line = `${clusterId} ${term}`;
+    mustHold(countsOn(term, this.#lastSeqs.get(line) ?? 0, seq));
+    this.#lastSeqs.set(line, seq);
   }
 
   leadership(from: Process, done: (result: StoreResult<LeadershipRecord | null>) => void): void {
@@ -115,8 +146,40 @@ export class SimulatedStore {
   }
 
   /** Events alone: nothing rests on them here, so nobody waits for them. */
-  append(count: number): void {
-    if (!this.isDown) this.#lastEvent += count;
+  append(events: readonly EventDraft[]): void {
+    if (!this.isDown) for (const { type } of events) this.#events.push(type);
+  }
+
+  /** Null: there is no event of that number. */
+  eventType(seq: number): string | null {
+    return this.#events[seq - 1] ?? null;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  copy(): StoreCopy {
+    return {
+      record: this.#record,
+      revision: this.#revision,
+      rows: [...this.#rows.values()],
+      settings: this.#settings,
+      configuration: this.#configuration,
+      events: [...this.#events],
+    };
+  }
+
+  /** What was written since the copy was made is gone; null: everything is. */
+  restore(copy: StoreCopy | null): void {
+    if (copy === null) this.#past += 1;
+    this.#record = copy?.record ?? null;
+    this.#revision = copy?.revision ?? 0;
+    this.#settings = copy?.settings ?? { pauses: {}, maintenance: {}, moves: {} };
+    this.#configuration = copy?.configuration ?? null;
+    this.#events = [...(copy?.events ?? [])];
+    this.#rows.clear();
+    for (const row of copy?.rows ?? []) this.#rows.set(row.service, row);
   }
 
   #apply(commit: Commit): StoreResult<{ revision: number; events: readonly LoggedEvent[] }> {
@@ -135,17 +198,19 @@ export class SimulatedStore {
     if (raisesRevision(commit)) this.#revision += 1;
     this.commits += 1;
     const events = commit.events.map((event) => {
-      this.#lastEvent += 1;
-      return { ...event, seq: this.#lastEvent };
+      this.#events.push(event.type);
+      return { ...event, seq: this.#events.length };
     });
     return { kind: "ok", value: { revision: this.#revision, events } };
   }
 
   #keep(row: ServiceRow): void {
     this.#rows.set(row.service, row);
-    const key = `${row.service}@${row.epoch}`;
-    if (row.holder === null || row.bootId === null || this.#committed.has(key)) return;
-    this.#committed.set(key, { holder: row.holder, bootId: row.bootId });
+    const key = `${this.#record?.clusterId ?? ""} ${row.service}@${row.epoch}`;
+    const known = this.#committed.get(key) ?? [];
+    const isKnown = known.some(({ past }) => past === this.#past);
+    if (row.holder === null || row.bootId === null || isKnown) return;
+    this.#committed.set(key, [...known, { holder: row.holder, bootId: row.bootId, past: this.#past }]);
     this.#world.note("commit", row.service, row.holder, "epoch", row.epoch, "cleared", row.cleared);
   }
 
@@ -155,7 +220,7 @@ export class SimulatedStore {
       rows: [...this.#rows.values()],
       settings: this.#settings,
       configuration: this.#configuration,
-      lastEvent: this.#lastEvent,
+      lastEvent: this.#events.length,
     };
   }
 
@@ -168,20 +233,20 @@ export class SimulatedStore {
         done(result);
       });
     };
-    if (this.isDown) {
-      finish(totalMs, { kind: "failed", outcome: "refused", detail: "the store is down" });
+    if (this.isDown || this.cutOff.has(from)) {
+      finish(totalMs, { kind: "failed", outcome: "refused", detail: "The store is down." });
       return;
     }
     if (isWrite && random.chance(options.unknownProbability)) {
       const lateMs = random.chance(0.5) ? totalMs : options.slowMs * random.next();
       if (random.chance(0.7)) this.#world.after(lateMs, apply);
-      finish(totalMs, { kind: "failed", outcome: "unknown", detail: "no answer from the store" });
+      finish(totalMs, { kind: "failed", outcome: "unknown", detail: "No answer from the store." });
       return;
     }
     this.#world.after(totalMs / 2, () => {
       // What is on its way when the store goes down doesn't arrive.
       if (this.isDown) {
-        finish(totalMs / 2, { kind: "failed", outcome: "refused", detail: "the store is down" });
+        finish(totalMs / 2, { kind: "failed", outcome: "refused", detail: "The store is down." });
         return;
       }
       finish(totalMs / 2, { kind: "ok", value: apply() });

@@ -19,24 +19,39 @@ export interface Work extends Belief {
   readonly isLaunched: boolean;
   /** On the daemon's own clock. */
   leaseEndMs: number;
+  /** Its machine sleeps: a launched program does nothing until it is awake, or killed. */
+  isFrozen: boolean;
+  readonly clusterId: string;
 }
 
 export class OneHolder {
   readonly #works = new Map<string, Set<Work>>();
   readonly #lastEpochs = new Map<string, number>();
+  /** `on_arbiter_loss = hold` gives up I1 knowingly. */
+  readonly #isExempt: boolean;
   /** Begun so far. */
   activations = 0;
 
+  constructor(isExempt = false) {
+    this.#isExempt = isExempt;
+  }
+
   begin(work: Work, worldMs: number): void {
-    const { service, epoch } = work;
+    const { service, epoch, clusterId } = work;
     // I3, across all daemons: whoever begins does so at an epoch above every one that was begun.
-    mustHold(nothingOld({ term: 0, epoch: this.#lastEpochs.get(service) ?? 0 }, { term: 0, epoch }));
-    this.#lastEpochs.set(service, epoch);
+    const line = `${clusterId} ${service}`;
+    mustHold(nothingOld({ term: 0, epoch: this.#lastEpochs.get(line) ?? 0 }, { term: 0, epoch }));
+    this.#lastEpochs.set(line, epoch);
     this.activations += 1;
     const works = this.#works.get(service) ?? new Set();
     works.add(work);
     this.#works.set(service, works);
     this.check(service, worldMs);
+  }
+
+  /** The store was emptied: a service that no candidate remembers begins anew. */
+  forgetEpochs(): void {
+    this.#lastEpochs.clear();
   }
 
   end(work: Work): void {
@@ -50,14 +65,14 @@ export class OneHolder {
 
   check(service: string, worldMs: number): void {
     const works = this.#works.get(service);
-    if (works === undefined || works.size < 2) return;
+    if (works === undefined || works.size < 2 || this.#isExempt) return;
     mustHold(oneHolder(this.beliefs(service, worldMs)));
   }
 
   beliefs(service: string, worldMs: number): Work[] {
     const beliefs: Work[] = [];
     for (const work of this.#works.get(service) ?? []) {
-      if (work.isLaunched || work.clock.at(worldMs) < work.leaseEndMs) beliefs.push(work);
+      if (work.isLaunched ? !work.isFrozen : work.clock.at(worldMs) < work.leaseEndMs) beliefs.push(work);
     }
     return beliefs;
   }

@@ -6,6 +6,7 @@
  * what it is there to find is what would never have ended.
  */
 import { recovers } from "../../core/invariants.ts";
+import { reunite } from "../faults-rare.ts";
 import { allowEverything, declareDead } from "../operator.ts";
 import type { Simulation } from "../simulation.ts";
 import { mustHold } from "../violation.ts";
@@ -36,6 +37,7 @@ export function watchRecovery(simulation: Simulation): void {
   while (!world.isOver && world.nowMs < beganAtMs + 2 * boundMs) {
     world.runUntil(world.nowMs + LOOK_EVERY_MS);
     allowEverything(simulation);
+    reunite(simulation);
     for (const { name } of whole.services) {
       const since = vacantSince.get(name) ?? beganAtMs;
       if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);
