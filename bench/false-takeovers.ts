@@ -4,7 +4,7 @@
  * of the machine, once all in the arbiter's session, so that it is the arbiter that starves. Each as
  * it is, and with an arbiter that doesn't doubt itself.
  *
- * npm run bench:false-takeovers -- [--seconds 600] [--busy 8]
+ * npm run bench:false-takeovers -- [--seconds 600] [--busy 8] [--only WORDS]
  *
  * A takeover is an epoch that the work itself wrote, beyond the first one of each service.
  */
@@ -20,7 +20,11 @@ import { Random } from "../test/chaos/random.ts";
 import { tableText } from "./figures.ts";
 
 const { values } = parseArgs({
-  options: { seconds: { type: "string", default: "600" }, busy: { type: "string", default: "8" } },
+  options: {
+    seconds: { type: "string", default: "600" },
+    busy: { type: "string", default: "8" },
+    only: { type: "string", default: "" },
+  },
 });
 const forMs = Number(values.seconds) * 1000;
 const say = (text: string): void => {
@@ -78,7 +82,9 @@ async function count(doubts: boolean, besideArbiter: boolean): Promise<Counted> 
     }
     const left = await cluster.end();
     if (left.length > 0) say(`left behind: ${left.join(", ")}`);
-    cluster.removeFolder();
+    // Whoever wants to know why will look there.
+    if (epochsOf(cluster) > KINDS.length) say(`logs are kept in ${cluster.folder}`);
+    else cluster.removeFolder();
   }
 }
 
@@ -95,6 +101,7 @@ for (const besideArbiter of [false, true]) {
       besideArbiter ? "load in the arbiter's session" : "load in sessions of its own",
       doubts ? "as it is" : "without the doubt",
     ];
+    if (!what.join(", ").includes(values.only)) continue;
     say(what.join(", "));
     const { takeovers, suspected, worstGapMs, load } = await count(doubts, besideArbiter);
     rows.push([...what, String(takeovers), String(suspected), worstGapMs.toFixed(0), load.toFixed(1)]);

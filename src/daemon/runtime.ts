@@ -153,7 +153,13 @@ async function wire(
   closers.push(async () => await asker.close());
   const leases = new LeaseTable(nowMs, (all) => watch?.update(all));
   const pending = new PendingAnswers();
-  const timers = new TimerWheel({ onFire: () => push({ kind: "timerFired" }) });
+  const timers = new TimerWheel({
+    onFire: () => {
+      // The poll phase comes between: after a stall the renewal may lie in the socket already, and is
+      // read before anything is given up. What must not wait is watched over from outside.
+      setImmediate(() => push({ kind: "timerFired" }));
+    },
+  });
   closers.push(() => timers.close());
   const { promise: left, resolve } = Promise.withResolvers<void>();
   const push = (happening: Happening): void => queue.push({ ...happening, nowMs: nowMs() });
