@@ -156,6 +156,7 @@ export interface LeadershipView {
   lastRecord: LeadershipRecord | null;
   /** Of any record that this arbiter has seen. */
   highestTerm: number;
+  highestBeat: number;
   /** When this very beat was first seen, on this arbiter's clock. */
   beatSeenAtMs: number;
   /** Own leadership is valid before then: time-to-live / (1 + drift) after the last good beat *began*. */

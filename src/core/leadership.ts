@@ -32,6 +32,7 @@ export function newLeadership(): LeadershipView {
     storeProblem: null,
     lastRecord: null,
     highestTerm: 0,
+    highestBeat: 0,
     campaignsOpen: 0,
     unconfirmed: [],
     met: new Map(),
@@ -128,7 +129,7 @@ function campaign(step: Step): void {
     leader: options.name,
     instance: options.instance,
     url: options.url,
-    beat: (record?.beat ?? 0) + 1,
+    beat: Math.max(record?.beat ?? 0, leadership.highestBeat) + 1,
     released: false,
     ttlMs: ttlOf(state),
     electable: electable(state),
@@ -171,11 +172,13 @@ function note(step: Step, record: LeadershipRecord | null): void {
     known?.instance === record?.instance && known?.term === record?.term && known?.beat === record?.beat;
   if (!isSame || leadership.beatSeenAtMs === 0) leadership.beatSeenAtMs = step.nowMs;
   leadership.record = record;
-  // The store remembers less than this arbiter; or somebody else leads, with a higher term.
+  // The store remembers less than this arbiter; or somebody else leads, and has gone on from there.
   const term = record?.term ?? 0;
-  if (term < leadership.highestTerm) step.state.hasLostPast = true;
+  const beat = record?.beat ?? 0;
+  if (term < leadership.highestTerm || beat < leadership.highestBeat) step.state.hasLostPast = true;
   else if (record?.instance !== step.state.options.instance) step.state.hasLostPast = false;
   leadership.highestTerm = Math.max(leadership.highestTerm, term);
+  leadership.highestBeat = Math.max(leadership.highestBeat, beat);
   if (record !== null) leadership.lastRecord = record;
   // What was to follow an earlier beat can't be taken any more.
   const { unconfirmed } = leadership;
@@ -187,6 +190,8 @@ function note(step: Step, record: LeadershipRecord | null): void {
 /** The store is another one, or was emptied: what was heard of daemons is of another cluster. */
 function joinCluster(state: ArbiterState, clusterId: string): void {
   if (state.clusterId === clusterId) return;
+  state.leadership.highestTerm = state.leadership.record?.term ?? 0;
+  state.leadership.highestBeat = state.leadership.record?.beat ?? 0;
   if (state.clusterId !== "")
     for (const daemon of state.daemons.values()) {
       daemon.report = null;
@@ -217,8 +222,10 @@ export function campaigned(step: Step, event: Campaigned): void {
   }
   if (!event.won || record === null) {
     // A beat whose answer was lost may have been applied: the record is still this arbiter's own.
-    if (leadership.mode === "leading" && isOwn(state, record)) lookAgain(step, 0);
-    else if (leadership.mode === "leading" || leadership.mode === "loading")
+    if (leadership.mode === "leading" && isOwn(state, record)) {
+      if (state.hasLostPast) takeNewTerm(step);
+      lookAgain(step, 0);
+    } else if (leadership.mode === "leading" || leadership.mode === "loading")
       stepDown(step, `${record?.leader ?? "nobody"} leads`);
     else leadership.mode = "standing-by";
     return;

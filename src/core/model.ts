@@ -180,6 +180,8 @@ export interface ServiceRow {
    * and all since. Eligible on expiry is who stands in each of them.
    */
   readonly pastSets: readonly { readonly epoch: number; readonly set: CandidateSet }[];
+  /** There may be epochs above this one of which the store doesn't know: it was restored or emptied. */
+  readonly pastLost?: true;
   /** When this holder got it, for people. */
   readonly sinceWallMs: number;
 }

@@ -102,7 +102,7 @@ function holding(
 
 /** The store lost or restored its past: a lone holder that it doesn't know is adopted. */
 function unknownHolder(step: Step, view: ServiceView): Found | null {
-  if (view.phase !== "vacant" || !mayCommit(step.state)) return null;
+  if (view.phase !== "vacant" || !mayCommit(step.state) || view.pendingSideCommit !== null) return null;
   let found: DaemonView | null = null;
   for (const name of view.spec.candidates) {
     const daemon = step.state.daemons.get(name);

@@ -37,7 +37,8 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
     phaseSinceMs: step.nowMs,
     phaseSinceWallMs: row.holder === null ? step.wallMs : row.sinceWallMs,
     boundMs: leaseBoundMs(step.state, step.nowMs, Math.max(row.leaseMaxMs, spec.leaseMs)),
-    isPastLost: step.state.hasLostPast || (row.epoch === 0 && step.state.hasEverLostPast),
+    isPastLost:
+      row.pastLost === true || step.state.hasLostPast || (row.epoch === 0 && step.state.hasEverLostPast),
     shorterSinceMs: step.nowMs,
     knownCleared: row.cleared,
     proof: null,

@@ -48,6 +48,8 @@ export function evaluate(step: Step, view: ServiceView): void {
     if (transition === "ignore") break;
     take(step, view, transition, found);
   }
+  if (view.phase !== "vacant" && view.pendingCommit === null && !isOpen(view))
+    throw new Error(`service ${view.spec.name} is ${view.phase}, but epoch ${view.row.epoch} is over`);
   if (view.phase === "vacant") view.order = null;
   rememberHolderState(step, view);
   settle(step, view);
@@ -68,7 +70,7 @@ function learnEmptyPast(step: Step, view: ServiceView): void {
     if (report.promises.some((one) => one.service === name)) return;
   }
   view.knownCleared = 0;
-  view.boundMs = 0;
+  endBound(view);
 }
 
 /** One row: the phase first, then its effects, then what people and the journal are told. */
@@ -232,10 +234,15 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
 /** Everything up to the committed epoch is over: no lease of it binds any more. */
 function clear(step: Step, view: ServiceView): void {
   view.knownCleared = view.row.epoch;
-  view.boundMs = 0;
+  endBound(view);
   view.proof = null;
   view.order = null;
   if (view.row.holder !== null) step.state.holdings.get(view.row.holder)?.delete(view.spec.name);
+}
+
+/** Where the store has lost its past, leases of epochs that it doesn't know may be outstanding (I1). */
+function endBound(view: ServiceView): void {
+  if (!view.isPastLost) view.boundMs = 0;
 }
 
 function commitHolder(step: Step, view: ServiceView): void {
@@ -318,6 +325,11 @@ function rememberHolderState(step: Step, view: ServiceView): void {
 function settle(step: Step, view: ServiceView): void {
   refreshCandidates(step, view);
   if (view.pendingCommit !== null || view.pendingSideCommit !== null || !mayCommit(step.state)) return;
+  // Kept where the next leader finds it, too: what tells of it is soon overtaken.
+  if (view.isPastLost && view.row.pastLost !== true) {
+    changeRow(step, view, { ...view.row, pastLost: true }, "side");
+    return;
+  }
   if (view.phase === "vacant" && view.knownCleared > view.row.cleared)
     changeRow(step, view, { ...view.row, cleared: view.knownCleared, pastSets: [] }, "main");
   if (view.phase === "fencing" || (view.phase === "vacant" && isOpen(view))) askAfterBound(step, view);

@@ -117,7 +117,7 @@ export function beginMistakes(simulation: Simulation): void {
       world.note("the store is emptied");
       store.restore(null);
       simulation.oneHolder.forgetEpochs();
-      simulation.reader.forget();
+      simulation.reader.leave();
       simulation.wasWiped = true;
     });
   }
@@ -132,7 +132,7 @@ function repeatRestore(simulation: Simulation, everyMs: number, copy: StoreCopy)
     if (copy.record !== null) {
       world.note("the store is restored, term", copy.record.term);
       store.restore(copy);
-      reader.forget();
+      reader.leave();
     }
     world.after(everyMs * world.random.next(), () => repeatRestore(simulation, everyMs, store.copy()));
   });

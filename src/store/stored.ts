@@ -75,6 +75,7 @@ export const readServiceRow: Guard<ServiceRow> = (json) =>
       epoch: integer(item, "epoch", 0),
       set: object(item, "set", candidateSet),
     })),
+    ...(from["pastLost"] === true ? { pastLost: true } : {}),
     sinceWallMs: number(from, "sinceWallMs", -MAX_TIME, MAX_TIME),
   }));
 

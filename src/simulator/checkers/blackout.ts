@@ -26,7 +26,7 @@ export function watchBlackout(simulation: Simulation): void {
   store.isDown = false;
   for (const arbiter of simulation.arbiters) arbiter.start();
   const endMs = world.nowMs + recoveryBoundMs(simulation);
-  while (!world.isOver && world.nowMs < endMs && !isSettled(simulation)) world.runUntil(world.nowMs + 50);
+  while (!world.isOver && world.nowMs < endMs && !isHeldByAll(simulation)) world.runUntil(world.nowMs + 10);
   if (world.isOver) return;
   mustHold(staysActive(before, now()));
   if (oneHolder.activations !== activations)
@@ -38,6 +38,12 @@ function isSwift({ options }: Simulation): boolean {
   const { network, workload, leaseMs } = options;
   const roundTripMs = 2 * (network.leastDelayMs + network.jitterMs) + 2 * workload.latenessMs;
   return roundTripMs + 2 * workload.syncMs < leaseMs / 16 && options.drainMarginMs === null;
+}
+
+/** The new leader has adopted everyone. */
+function isHeldByAll({ leader, whole }: Simulation): boolean {
+  const services = leader?.state?.services;
+  return services !== undefined && whole.services.every(({ name }) => services.get(name)?.phase === "held");
 }
 
 /** Held by whom the arbiter thinks, with candidates that are all there. */

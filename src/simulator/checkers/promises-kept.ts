@@ -37,12 +37,13 @@ export function refusedEdit(
  */
 export class Reader {
   #version = 0;
+  #hasLeft = false;
   readonly #epochs = new Map<string, number>();
   /** Answers given. */
   answers = 0;
 
   ask(state: ArbiterState): void {
-    if (state.leadership.mode !== "leading" || state.mapVersion < this.#version) return;
+    if (this.#hasLeft || state.leadership.mode !== "leading" || state.mapVersion < this.#version) return;
     this.answers += 1;
     mustHold(neverBack(this.#version, state.mapVersion));
     this.#version = state.mapVersion;
@@ -56,9 +57,8 @@ export class Reader {
     }
   }
 
-  /** The store was restored: what was seen is of another past. */
-  forget(): void {
-    this.#version = 0;
-    this.#epochs.clear();
+  /** The store was restored: what was seen, and what the last leader still shows, is of another past. */
+  leave(): void {
+    this.#hasLeft = true;
   }
 }
