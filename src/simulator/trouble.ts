@@ -1,0 +1,83 @@
+/**
+ * Worlds that are about one trouble each, with the other faults that go with it. What can be kept
+ * there is kept for every seed; what can't is left out, and stands in `docs/safety.md`.
+ */
+import type { Overrides } from "./options.ts";
+import { NO_FAULTS } from "./options.ts";
+
+const LEASE_MS = 2000;
+
+const BASE: Overrides = {
+  clockDrift: 0.01,
+  arbiters: 2,
+  masters: 2,
+  spares: 2,
+  leaseMs: LEASE_MS,
+  arbiterLeaseMs: 2000,
+  maxCheckAttempts: 3,
+  checkIntervalMs: 500,
+  timeoutMs: 300,
+  lateStartMs: 0,
+  safetyMs: 300 * LEASE_MS,
+};
+
+/**
+ * The store is restored from a copy every now and then. All daemons can be reached: of an epoch that
+ * the copy doesn't know, only its holder could tell.
+ */
+export const RESTORED: Overrides = {
+  ...BASE,
+  onArbiterLoss: "failsafe",
+  network: {
+    leastDelayMs: 0.5,
+    jitterMs: 1,
+    lossProbability: 0,
+    duplicateProbability: 0,
+    longDelayProbability: 0,
+    longDelayMs: 3 * LEASE_MS,
+  },
+  faults: {
+    ...NO_FAULTS,
+    lastsMs: LEASE_MS,
+    exitMeanMs: 4 * LEASE_MS,
+    stopMeanMs: 10 * LEASE_MS,
+    arbiterCrashMeanMs: 10 * LEASE_MS,
+    arbiterPauseMeanMs: 10 * LEASE_MS,
+    commandMeanMs: 5 * LEASE_MS,
+    releaseMeanMs: 30 * LEASE_MS,
+    restoreEveryMs: 8 * LEASE_MS,
+  },
+};
+
+/** The store is away most of the time, and three arbiters go by each other's promises. */
+export const OUTAGES: Overrides = {
+  ...BASE,
+  arbiters: 3,
+  arbiterLeaseMs: 500,
+  faults: {
+    ...NO_FAULTS,
+    lastsMs: 4 * LEASE_MS,
+    storeDownMeanMs: 6 * LEASE_MS,
+    arbiterCrashMeanMs: 10 * LEASE_MS,
+    arbiterPauseMeanMs: 5 * LEASE_MS,
+    partitionMeanMs: 4 * LEASE_MS,
+    releaseMeanMs: 20 * LEASE_MS,
+    editMeanMs: 20 * LEASE_MS,
+  },
+};
+
+/** An arbiter with a store of its own comes to a cluster that all daemons belong to. */
+export const STRAY: Overrides = {
+  ...BASE,
+  hasStray: true,
+  faults: {
+    ...NO_FAULTS,
+    lastsMs: 3 * LEASE_MS,
+    crashMeanMs: 5 * LEASE_MS,
+    powerMeanMs: 10 * LEASE_MS,
+    pauseMeanMs: 5 * LEASE_MS,
+    partitionMeanMs: 4 * LEASE_MS,
+    arbiterCrashMeanMs: 10 * LEASE_MS,
+    editMeanMs: 20 * LEASE_MS,
+  },
+};
