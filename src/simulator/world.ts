@@ -27,6 +27,8 @@ export class World {
   nowMs = 0;
   /** Things that happened. */
   steps = 0;
+  /** Hears of everything worth telling. */
+  onNote: ((words: readonly NoteValue[]) => void) | null = null;
   /** Set once something was found: nothing more happens. */
   isOver = false;
   /** Asked now and then, while nothing is due for a moment, whether time may be skipped. */
@@ -84,6 +86,7 @@ export class World {
   note(...words: readonly NoteValue[]): void {
     this.#notes[this.#noted % NOTES_KEPT] = { atMs: this.nowMs, words };
     this.#noted += 1;
+    this.onNote?.(words);
     this.#mix(this.nowMs);
     for (const word of words) {
       if (typeof word === "number") this.#mix(word);
