@@ -174,11 +174,11 @@ function note(step: Step, record: LeadershipRecord | null): void {
   leadership.record = record;
   // The store remembers less than this arbiter; or somebody else leads, and has gone on from there.
   const term = record?.term ?? 0;
-  const beat = record?.beat ?? 0;
-  if (term < leadership.highestTerm || beat < leadership.highestBeat) step.state.hasLostPast = true;
+  const lastBeat = record?.beat ?? 0;
+  if (term < leadership.highestTerm || lastBeat < leadership.highestBeat) step.state.hasLostPast = true;
   else if (record?.instance !== step.state.options.instance) step.state.hasLostPast = false;
   leadership.highestTerm = Math.max(leadership.highestTerm, term);
-  leadership.highestBeat = Math.max(leadership.highestBeat, beat);
+  leadership.highestBeat = Math.max(leadership.highestBeat, lastBeat);
   if (record !== null) leadership.lastRecord = record;
   // What was to follow an earlier beat can't be taken any more.
   const { unconfirmed } = leadership;
