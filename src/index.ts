@@ -8,6 +8,7 @@ export type { Health, HealthHook } from "./daemon/health-watch.ts";
 export { LeaseLostError } from "./daemon/lease.ts";
 export type { Lease } from "./daemon/lease.ts";
 export type { Activation, Demotion, Hooks } from "./daemon/library-workload.ts";
+export type { HttpHandler } from "./daemon/served-requests.ts";
 export type { Logger, RunningDaemon, TlsFiles } from "./daemon/options.ts";
 export { ArbiterError } from "./protocol/errors.ts";
 export type { ErrorCode } from "./protocol/errors.ts";

@@ -20,6 +20,7 @@ import { problem, sendJson, sendProblem } from "../protocol/problem.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { RefusalLog } from "../protocol/refusals.ts";
 import { MapKeeper } from "./map-keeper.ts";
+import type { ServeRequests } from "./served-requests.ts";
 
 /** A promise is asked for with some 300 bytes. */
 const REQUEST_LIMIT_BYTES = 64 * 1024;
@@ -45,6 +46,8 @@ export interface ControlledDaemon {
   /** Names of the arbiters that it knows: from its files, and from those whom it has obeyed. */
   arbiters(): readonly string[];
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** What the daemon's author serves at every other path; null: nothing. */
+  readonly serve: ServeRequests | null;
 }
 
 export interface ControlAccess {
@@ -95,17 +98,21 @@ export function controlServer(daemon: ControlledDaemon, rules: ControlAccess): R
         ...(request.method === "GET" ? {} : { connection: "close" }),
       });
     };
-    void answer(routes, { request, response, daemon, rules, refuse });
+    void answer(routes, map, { request, response, daemon, rules, refuse });
   };
 }
 
-async function answer(routes: readonly Route[], called: Omit<Called, "rest">): Promise<void> {
-  const { request, response, rules } = called;
+async function answer(routes: readonly Route[], map: MapKeeper, called: Omit<Called, "rest">): Promise<void> {
+  const { request, response, daemon, rules } = called;
   try {
     const [path = "/"] = (request.url ?? "/").split("?", 1);
     const matching = routes.filter(({ path: own }) => own === path || isBelow(own, path));
     const method = request.method === "HEAD" ? "GET" : request.method;
     const route = matching.find((candidate) => candidate.method === method);
+    if (matching.length === 0 && daemon.serve !== null) {
+      daemon.serve(request, response, (service) => map.holderOf(service));
+      return;
+    }
     if (route === undefined) {
       refuseRoute(matching, request, response);
       return;

@@ -8,16 +8,21 @@
  */
 import { writeSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import type { FencedLease } from "../fence/under-lease.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { nowMs } from "../shell/clock.ts";
 import { watchHealth } from "./health-watch.ts";
 import type { HealthHook, HealthTiming } from "./health-watch.ts";
 import type { Lease } from "./lease.ts";
 import { LeaseLostError, OwnLease } from "./lease.ts";
+import { ServedRequests } from "./served-requests.ts";
+import type { HttpHandler, ServeRequests } from "./served-requests.ts";
 import type { ActivationContext, Workload, WorkloadSink } from "./workload.ts";
 
 /** What the process says with its exit code: it ended itself, since its lease did. */
 export const FENCED_EXIT_CODE = 70;
+/** Of the time that a demotion has, before the author's `demote` gets the rest. */
+const SHARE_FOR_REQUESTS = 0.5;
 
 export interface Activation {
   readonly service: string;
@@ -46,6 +51,11 @@ export interface Hooks {
   /** Stops working; resolves when nothing of the service runs any more. */
   demote(demotion: Demotion): void | Promise<void>;
   health?: HealthHook;
+  /**
+   * Serves requests at the daemon's own port, whose paths the daemon doesn't answer itself: an
+   * express application, or any `(request, response)`. Called only under a lease that is valid now.
+   */
+  http?: HttpHandler;
 }
 
 interface Activated {
@@ -54,6 +64,8 @@ interface Activated {
   /** Resolves when `activate` has settled and, if it failed by itself, has been cleaned up after. */
   readonly settled: Promise<void>;
   hasBegun: boolean;
+  /** `activate` has resolved. */
+  hasStarted: boolean;
 }
 
 export class LibraryWorkload implements Workload {
@@ -61,11 +73,17 @@ export class LibraryWorkload implements Workload {
   readonly #hooks: Hooks;
   readonly #healthTiming: HealthTiming;
   readonly #held = new Map<string, Activated>();
+  readonly #served: ServedRequests | null;
+  readonly serve: ServeRequests | null;
   #stopHealth: () => void = () => {};
 
   constructor(hooks: Hooks, healthTiming: HealthTiming) {
     this.#hooks = hooks;
     this.#healthTiming = healthTiming;
+    const { http } = hooks;
+    const served = http === undefined ? null : new ServedRequests(http, (service) => this.#leaseOn(service));
+    this.#served = served;
+    this.serve = served === null ? null : (...asked) => served.serve(...asked);
   }
 
   async prepare(sink: WorkloadSink): Promise<void> {
@@ -84,10 +102,17 @@ export class LibraryWorkload implements Workload {
     const abort = new AbortController();
     const { signal } = abort;
     const settled = Promise.withResolvers<void>();
-    const activated: Activated = { lease, abort, settled: settled.promise, hasBegun: false };
+    const activated: Activated = {
+      lease,
+      abort,
+      settled: settled.promise,
+      hasBegun: false,
+      hasStarted: false,
+    };
     this.#held.set(service, activated);
     try {
       await this.#start(activated, { service, epoch, config, lease, signal });
+      activated.hasStarted = true;
     } catch (error) {
       // It failed by itself, and may have begun something. A demotion under way cleans up anyway.
       if (!signal.aborted) await this.#cleanUp(activated, `its activation failed: ${messageOf(error)}`);
@@ -106,9 +131,18 @@ export class LibraryWorkload implements Workload {
     if (activated.hasBegun) {
       // What answers the arbiter goes out before the author's code may take the thread.
       await setImmediate();
+      await this.#served?.drain(service, (deadlineMs - nowMs()) * SHARE_FOR_REQUESTS);
       await this.#hooks.demote(demotionOf(service, epoch, reason, deadlineMs));
     }
     this.#end(activated, reason);
+  }
+
+  /** The lease on a service that is worked for, not being started or given up; "": on any. */
+  #leaseOn(service: string): FencedLease | null {
+    for (const { lease, hasStarted, abort } of this.#held.values()) {
+      if (hasStarted && !abort.signal.aborted && (service === "" || lease.service === service)) return lease;
+    }
+    return null;
   }
 
   leaseSet(service: string, epoch: number, leaseEndMs: number): void {

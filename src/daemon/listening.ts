@@ -20,6 +20,8 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const LOOK_FOR_DAWDLERS_EVERY_MS = 1_000;
 /** Arbiters, fellow candidates, load balancers and a scraper or two need a few dozen. */
 const MOST_CONNECTIONS = 512;
+/** A daemon that serves its own users at this port has more of them; arbiters must still get through. */
+const MOST_WITH_USERS = 8192;
 
 export interface Listening {
   readonly server: Server;
@@ -34,6 +36,7 @@ export interface ListenOptions {
   readonly useSsl: boolean;
   readonly tls: TlsSource;
   readonly keepAliveMs: number;
+  readonly servesUsers: boolean;
 }
 
 export async function listen(asked: ListenOptions, onRequest: RequestListener): Promise<Listening> {
@@ -48,7 +51,7 @@ export async function listen(asked: ListenOptions, onRequest: RequestListener): 
     connectionsCheckingInterval: LOOK_FOR_DAWDLERS_EVERY_MS,
   };
   const server = options.useSsl ? secureServer(options, timing, onRequest) : createServer(timing, onRequest);
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = options.servesUsers ? MOST_WITH_USERS : MOST_CONNECTIONS;
   server.on("clientError", answerBrokenRequest);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(options, error)));

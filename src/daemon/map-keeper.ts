@@ -1,8 +1,10 @@
 /**
  * The newest cluster map that an arbiter sent, for clients that reach this daemon and no arbiter.
- * A map of an older or the same version changes nothing (I8). It is not read, only passed on, and
+ * A map of an older or the same version changes nothing (I8). It is passed on as it came, and
  * not kept over a restart: an arbiter sends it again.
  */
+import type { KnownHolder } from "../fence/under-lease.ts";
+
 export class MapKeeper {
   newest: { readonly version: number; readonly map: unknown } | null = null;
 
@@ -13,5 +15,19 @@ export class MapKeeper {
     if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 0) return null;
     if (this.newest === null || version > this.newest.version) this.newest = { version, map: value };
     return this.newest.version;
+  }
+
+  /** Who holds the service, by this map; null: it doesn't say. */
+  holderOf(service: string): KnownHolder | null {
+    const map: unknown = this.newest?.map;
+    if (typeof map !== "object" || map === null || !("services" in map)) return null;
+    const { services } = map;
+    if (typeof services !== "object" || services === null || !Object.hasOwn(services, service)) return null;
+    const entry: unknown = Reflect.get(services, service);
+    if (typeof entry !== "object" || entry === null) return null;
+    const { holder, url, epoch }: { holder?: unknown; url?: unknown; epoch?: unknown } = entry;
+    if (typeof epoch !== "number") return null;
+    const [name, at] = [holder, url].map((value) => (typeof value === "string" ? value : null));
+    return { holder: name ?? null, url: at ?? null, epoch };
   }
 }

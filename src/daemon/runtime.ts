@@ -83,8 +83,9 @@ async function start(
       useSsl: options.useSsl ?? false,
       tls,
       keepAliveMs: options.keepAliveMs ?? 0,
+      servesUsers: (workload.serve ?? null) !== null,
     },
-    controlServer(controlled(daemon, options), {
+    controlServer(controlled(daemon, options, workload), {
       access,
       // Whoever asks for certificates wants to know whose they are.
       asksNames: (options.useSsl ?? false) && tls.files.clientCert === "required",
@@ -242,7 +243,7 @@ function sinkOf(
   };
 }
 
-function controlled(daemon: WiredDaemon, options: RuntimeOptions): ControlledDaemon {
+function controlled(daemon: WiredDaemon, options: RuntimeOptions, workload: Workload): ControlledDaemon {
   const { pending, push, leases, metrics } = daemon;
   const report = (): Report => reportOf(daemon.state, nowMs());
   return {
@@ -268,6 +269,7 @@ function controlled(daemon: WiredDaemon, options: RuntimeOptions): ControlledDae
       return phase === "waiting" && healthy && ready;
     },
     metrics: async () => await metrics.render(),
+    serve: workload.serve ?? null,
   };
 }
 

@@ -2,6 +2,7 @@
  * What a daemon does while it holds a service: the library's hooks, or the launcher's command.
  * The daemon's runtime drives either through this interface and nothing else.
  */
+import type { ServeRequests } from "./served-requests.ts";
 
 export interface ActivationContext {
   readonly service: string;
@@ -35,6 +36,8 @@ export interface Workload {
   leaseSet(service: string, epoch: number, leaseEndMs: number, fenceAtMs: number): void;
   /** End it now, whatever it does. A library workload does not return from this. */
   fence(service: string, epoch: number, reason: string): void;
+  /** Serves requests of its own users, whose paths the daemon doesn't answer itself. */
+  readonly serve?: ServeRequests | null;
   /** The runtime ends; release guards and locks. */
   close(): Promise<void>;
 }

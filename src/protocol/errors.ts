@@ -37,6 +37,11 @@ export const ERRORS = {
   ERR_ARB_CONFLICT: "The operation can't be done in the present state; the answer says why.",
   ERR_ARB_STALE_MAP: "The version of the cluster map that was asked for has not been reached yet.",
   ERR_ARB_VACANT: "The service has no holder at the moment.",
+  ERR_ARB_NOT_HOLDER:
+    "The request reached a daemon that holds no valid lease on the service; the answer says who does.",
+  ERR_ARB_OLD_EPOCH:
+    "The request carries an older epoch than one already seen, or none where one is required.",
+  ERR_ARB_DEADLINE: "A request to the service's holder could not be answered within its deadline.",
   ERR_ARB_NOT_LEADER: "This arbiter stands by and can't carry out the operation.",
   ERR_ARB_UNREACHABLE: "None of the arbiters that the client knows gives an answer of use.",
   ERR_ARB_TOO_MANY_REQUESTS: "The sender is over its rate; it may try again after a moment.",
