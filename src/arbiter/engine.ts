@@ -121,9 +121,21 @@ export class Engine {
   }
 
   #step(event: ArbiterEvent): readonly ArbiterEffect[] {
-    const effects = stepArbiter(this.state, event);
+    const { recorder } = this.#options.journal;
+    recorder.before(this.state, event.nowMs);
+    const effects = this.#decide(event);
+    recorder.after(event, effects);
     for (const look of this.#looks) look();
     return effects;
+  }
+
+  #decide(event: ArbiterEvent): readonly ArbiterEffect[] {
+    try {
+      return stepArbiter(this.state, event);
+    } catch (error) {
+      this.#options.journal.recorder.failed(event, error);
+      throw error;
+    }
   }
 
   get around(): Surroundings {

@@ -1,103 +1,52 @@
 /**
- * The journal: one JSON line a transition, in the state folder, for replaying an incident. Written
- * synchronously, so that the last lines are there when the process is killed; it is not synced to
- * disk, since the event log in the store is what must survive the machine.
- *
- * It is bounded: past `ROTATE_AT_BYTES` the file moves aside, and `KEPT_FILES` of those are kept.
- * A journal that can't be written never stops the arbiter: the loss is said once a minute.
+ * What the arbiter keeps of its decisions, in its state folder: the journal (`journal.jsonl`, one line
+ * a transition) and beside it the recording (`recording.jsonl`, what was decided from what), which
+ * `arbiter replay` plays again. Both are bounded, and neither is a reason to stop.
  */
-import { renameSync, rmSync, statSync } from "node:fs";
-import path from "node:path";
-import { pino } from "pino";
+import { isSecretName } from "../config/secrets.ts";
 import type { JournalEntry } from "../core/arbiter-io.ts";
-import { ArbiterError, codeOf, messageOf } from "../protocol/errors.ts";
+import { journalLine } from "../shell/journal-line.ts";
+import { Recorder } from "../shell/recorder.ts";
+import { RotatingFile } from "./rotating-file.ts";
 
 /** Some 50,000 transitions. */
 const ROTATE_AT_BYTES = 16 * 1024 * 1024;
+/** The recording of some fifty incidents of a small cluster: it shares its disk with the store. */
+const ROTATE_RECORDING_AT_BYTES = 4 * 1024 * 1024;
 const KEPT_FILES = 4;
-const COMPLAIN_EVERY_MS = 60_000;
-
-type Destination = ReturnType<typeof pino.destination>;
 
 export class Journal {
-  readonly #file: string;
-  readonly #rotateAtBytes: number;
-  readonly #onProblem: (text: string) => void;
-  readonly #destination: Destination;
-  #bytes: number;
-  #complainedAtMs = Number.NEGATIVE_INFINITY;
+  readonly recorder: Recorder;
+  readonly #lines: RotatingFile;
+  readonly #recording: RotatingFile;
 
   constructor(folder: string, onProblem: (text: string) => void, rotateAtBytes: number = ROTATE_AT_BYTES) {
-    this.#file = path.join(folder, "journal.jsonl");
-    this.#rotateAtBytes = rotateAtBytes;
-    this.#onProblem = onProblem;
-    try {
-      this.#destination = pino.destination({ dest: this.#file, sync: true, mode: 0o640 });
-    } catch (error) {
-      throw new ArbiterError("ERR_ARB_STATE_DIR", `${this.#file} can't be written: ${messageOf(error)}`, {
-        cause: error,
-      });
-    }
-    this.#destination.on("error", (error: unknown) => this.#complain(error));
-    this.#bytes = sizeOf(this.#file);
+    const common = { folder, kept: KEPT_FILES, onProblem };
+    this.#lines = new RotatingFile({ ...common, stem: "journal", title: "The journal", rotateAtBytes });
+    const recording = new RotatingFile({
+      ...common,
+      stem: "recording",
+      title: "The recording",
+      rotateAtBytes: Math.min(rotateAtBytes, ROTATE_RECORDING_AT_BYTES),
+    });
+    this.#recording = recording;
+    this.recorder = new Recorder({
+      isSecret: isSecretName,
+      sink: {
+        write: (line) => recording.write(line),
+        isFull: () => recording.isFull,
+        rotate: () => recording.rotate(),
+      },
+    });
   }
 
   write(entry: JournalEntry): void {
-    if (this.#bytes >= this.#rotateAtBytes) this.#rotate();
-    const line = `${JSON.stringify(entry)}\n`;
-    this.#bytes += Buffer.byteLength(line);
-    try {
-      this.#destination.write(line);
-    } catch (error) {
-      this.#complain(error);
-    }
+    if (this.#lines.isFull) this.#lines.rotate();
+    this.#lines.write(`${JSON.stringify(journalLine(entry))}\n`);
   }
 
   close(): void {
-    try {
-      this.#destination.flushSync();
-    } catch (error) {
-      this.#complain(error);
-    }
-    this.#destination.destroy();
-  }
-
-  /** `journal.jsonl` → `journal.1.jsonl` → … → `journal.4.jsonl` → gone. */
-  #rotate(): void {
-    const aside = (index: number): string => this.#file.replace(/\.jsonl$/u, `.${index}.jsonl`);
-    try {
-      rmSync(aside(KEPT_FILES), { force: true });
-      for (let index = KEPT_FILES - 1; index > 0; index -= 1) renameIfThere(aside(index), aside(index + 1));
-      renameSync(this.#file, aside(1));
-      this.#destination.reopen();
-      this.#bytes = 0;
-    } catch (error) {
-      this.#complain(error);
-      // Tried again after as much again, not at each line.
-      this.#bytes = 0;
-    }
-  }
-
-  #complain(error: unknown): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#complainedAtMs < COMPLAIN_EVERY_MS) return;
-    this.#complainedAtMs = nowMs;
-    this.#onProblem(`The journal ${this.#file} can't be written: ${messageOf(error)}. The arbiter goes on.`);
-  }
-}
-
-function renameIfThere(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-  }
-}
-
-function sizeOf(file: string): number {
-  try {
-    return statSync(file).size;
-  } catch {
-    return 0;
+    this.#lines.close();
+    this.#recording.close();
   }
 }

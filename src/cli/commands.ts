@@ -67,6 +67,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./resolve.ts")).resolveCommand(),
   },
   {
+    name: "replay",
+    group: LOOK,
+    summary: "play a recording through the core, and compare what it decides",
+    load: async () => (await import("./replay.ts")).replayCommand(),
+  },
+  {
     name: "switchover",
     group: MOVE,
     summary: "move a service in good order, without a failure",

@@ -82,9 +82,13 @@ export class ArbiterHost implements Host {
     });
     this.process = process;
     this.state = state;
+    const recorder = this.#simulation.recorderFor?.(this.name) ?? null;
     this.#queue = new StepQueue<ArbiterEvent, ArbiterEffect>({
       step: (event) => {
-        const effects = stepArbiter(state, mutation.onArbiterEvent(event));
+        const taken = mutation.onArbiterEvent(event);
+        recorder?.before(state, event.nowMs);
+        const effects = stepArbiter(state, taken);
+        recorder?.after(taken, effects);
         mutation.afterArbiterStep(state, event);
         return effects;
       },
@@ -209,6 +213,7 @@ export class ArbiterHost implements Host {
       case "journal": {
         const { service, row, from, to, event, because } = effect.entry;
         this.#simulation.moved(service, to);
+        this.#simulation.onTransition?.(this.name, effect.entry);
         this.#simulation.world.note(this.name, service, `row ${row}`, from, "→", to, event, because);
         return;
       }

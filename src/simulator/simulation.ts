@@ -2,8 +2,9 @@
  * One run's world: its machines, its network, its store, its checkers, and the wires between them.
  */
 import type { Candidate, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
-import type { ConfigurationVersion } from "../core/arbiter-io.ts";
+import type { ConfigurationVersion, JournalEntry } from "../core/arbiter-io.ts";
 import type { ClusterModel, EventDraft } from "../core/model.ts";
+import type { Recorder } from "../shell/recorder.ts";
 import { ArbiterHost } from "./arbiter-host.ts";
 import { OneHolder } from "./checkers/one-holder.ts";
 import { Reader } from "./checkers/promises-kept.ts";
@@ -53,6 +54,10 @@ export class Simulation {
   promisesAsked = 0;
   /** Hears of each event of the log once it is there, with the arbiter that wrote it. */
   onEvent: ((arbiter: string, event: EventDraft) => void) | null = null;
+  /** Hears of each transition, with the arbiter that made it: its journal. */
+  onTransition: ((arbiter: string, entry: JournalEntry) => void) | null = null;
+  /** Records each start of an arbiter, as its process would. */
+  recorderFor: ((arbiter: string) => Recorder) | null = null;
   /** A state folder was lost: then an operator may have to decide. */
   wasWiped = false;
   #ids = 0;

@@ -262,8 +262,8 @@ function disk(random: Random, kind: Kind): Fault {
   };
 }
 
-/** Small enough to be filled in a moment, and large enough for an arbiter's store. */
-const DISK_BYTES = 8 * 1024 * 1024;
+/** Small enough to be filled in a moment, and large enough for an arbiter's store, journal and recording. */
+const DISK_BYTES = 48 * 1024 * 1024;
 
 /** Puts every state folder on a small disk of its own. Only in a mount namespace of our own. */
 export function mountDisks(folders: readonly string[]): void {

@@ -15,11 +15,12 @@ import { randomUUID } from "node:crypto";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Cluster, type Kind, KINDS, SERVICE } from "./cluster.ts";
+import { ARBITER, Cluster, type Kind, KINDS, SERVICE } from "./cluster.ts";
 import { drawFault, type Fault, type FaultClass, mountDisks, RECOVERY_MS, unmountDisks } from "./faults.ts";
 import type { Gap } from "./judge.ts";
 import { MARKER_VARIABLE } from "./leftovers.ts";
 import { Random } from "./random.ts";
+import { replayJournal, type Replayed } from "./replayed.ts";
 
 const { values } = parseArgs({
   options: {
@@ -209,14 +210,21 @@ async function main(): Promise<number> {
     violations.push(...cluster.judges[kind].violations);
   }
   violations.push(...left.map((process_) => `left behind: ${process_}`));
-  report(cluster, outcomes, seed, (performance.now() - beganMs) / 1000);
+  const replayed = replayJournal(cluster.stateFolderOf(ARBITER));
+  if (replayed.problem !== null) violations.push(replayed.problem);
+  report(cluster, { outcomes, replayed }, seed, (performance.now() - beganMs) / 1000);
   if (hasDisks) unmountDisks(cluster.stateFolders);
   if (violations.length === 0) cluster.removeFolder();
   else say(`Logs are kept in ${cluster.folder}`);
   return violations.length === 0 ? 0 : 1;
 }
 
-function report(cluster: Cluster, outcomes: readonly Outcome[], seed: number, seconds: number): void {
+interface Result {
+  readonly outcomes: readonly Outcome[];
+  readonly replayed: Replayed;
+}
+
+function report(cluster: Cluster, { outcomes, replayed }: Result, seed: number, seconds: number): void {
   const sum = (of: (kind: Kind) => number): number => KINDS.reduce((total, kind) => total + of(kind), 0);
   const figures = {
     seed,
@@ -238,6 +246,8 @@ function report(cluster: Cluster, outcomes: readonly Outcome[], seed: number, se
         Math.round(Math.max(0, ...outcomes.map(({ gaps }) => gaps[kind].ms))),
       ]),
     ),
+    replayedInputs: replayed.inputs,
+    replayedTransitions: replayed.transitions,
     violations,
   };
   if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`);

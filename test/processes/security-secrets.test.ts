@@ -133,7 +133,7 @@ async function everythingSaid(): Promise<ReadonlyMap<string, string>> {
   }
   for (const { pid } of [arbiter.child, launcher]) said.set(`the processes of ${pid}`, commandLines());
   for (const file of readdirSync(path.join(rig.folder, "var"), { recursive: true, encoding: "utf8" })) {
-    if (/journal|\.log$|pid$|state-id$|memory\.json$/u.test(file)) {
+    if (/journal|recording|\.log$|pid$|state-id$|memory\.json$/u.test(file)) {
       said.set(`var/${file}`, readFileSync(path.join(rig.folder, "var", file), "utf8"));
     }
   }

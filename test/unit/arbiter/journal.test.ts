@@ -8,6 +8,7 @@ import { Journal } from "../../../src/arbiter/journal.ts";
 import { pidFileContent, readPidFile } from "../../../src/arbiter/pid-file.ts";
 import { openArbiterFolder } from "../../../src/arbiter/state-folder.ts";
 import type { JournalEntry } from "../../../src/core/arbiter-io.ts";
+import { journalLine } from "../../../src/shell/journal-line.ts";
 
 const entry = (epoch: number): JournalEntry => ({
   atMs: 1,
@@ -36,7 +37,12 @@ describe("the journal", () => {
     journal.write(entry(1));
     journal.write(entry(2));
     const lines = readFileSync(path.join(folder, "journal.jsonl"), "utf8").trimEnd().split("\n");
-    expect(lines.map((line): unknown => JSON.parse(line))).toEqual([entry(1), entry(2)]);
+    expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
+      journalLine(entry(1)),
+      journalLine(entry(2)),
+    ]);
+    const { atWallMs: _atWallMs, ...rest } = entry(1);
+    expect(journalLine(entry(1))).toEqual({ v: 1, at: "1970-01-01T00:00:00.002Z", ...rest });
     journal.close();
   });
 
@@ -52,6 +58,7 @@ describe("the journal", () => {
       "journal.3.jsonl",
       "journal.4.jsonl",
       "journal.jsonl",
+      "recording.jsonl",
     ]);
     const epochs = [".4", ".3", ".2", ".1", ""].flatMap((part) =>
       readFileSync(path.join(folder, `journal${part}.jsonl`), "utf8")
