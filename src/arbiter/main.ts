@@ -13,6 +13,7 @@ import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import type { TlsSource } from "../protocol/tls.ts";
 import { wallMs } from "../shell/clock.ts";
+import { askForPrecedence } from "../shell/processor.ts";
 import type { Store } from "../store/contract.ts";
 import { openStore } from "../store/open.ts";
 import { Checker } from "./checker.ts";
@@ -82,7 +83,9 @@ export async function runArbiter(options: RunArbiterOptions): Promise<number> {
     const running = await start(options, shutdown, (error) => end.resolve(error));
     const signals = listenToSignals(running, options.log);
     shutdown.add("signals", signals);
-    options.onReady?.(running.self.url, running.info);
+    const { cpuPriority: wanted, url } = running.self;
+    void askForPrecedence({ pids: [process.pid], wanted, warn: (text) => options.log.warn(text) });
+    options.onReady?.(url, running.info);
     const error = await end.promise;
     if (error === null) return 0;
     const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);

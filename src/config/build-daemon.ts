@@ -4,7 +4,7 @@
  * Some defaults are computed: the lease follows the check interval, since a lease that ends between
  * two checks would lose its holder for nothing; what is computed from it follows in turn.
  */
-import type { ArbiterSpec, DaemonSpec, Failback, OnArbiterLoss } from "../core/model.ts";
+import type { ArbiterSpec, CpuPriority, DaemonSpec, Failback, OnArbiterLoss } from "../core/model.ts";
 import { buildLaunch } from "./build-launch.ts";
 import { DEFAULT_PORTS, defaultPortOf } from "./keys.ts";
 import { nearest } from "./known.ts";
@@ -88,6 +88,10 @@ function readPort(type: string, reader: KeyReader, place: Place, problems: Probl
   return 0;
 }
 
+function cpuPriorityOf(reader: KeyReader): CpuPriority {
+  return reader.pick<CpuPriority>("cpu_priority", ["auto", "realtime", "normal"]);
+}
+
 export interface Built<T> {
   readonly spec: T;
   /** Defaults that were computed, for `arbiter config show`. */
@@ -100,6 +104,7 @@ export function buildArbiter(object: RawObject, reader: KeyReader, identity: Ide
       ...identity,
       type: "arbiter",
       electable: reader.need("electable", "boolean"),
+      cpuPriority: cpuPriorityOf(reader),
       passed: passedOf(reader),
       origin: { file: object.source.path, line: object.line },
     },
@@ -131,6 +136,7 @@ export function buildDaemon(object: RawObject, reader: KeyReader, identity: Iden
     proofByRefusal: reader.need("proof_by_refusal", "boolean"),
     useSsl: reader.need("use_ssl", "boolean"),
     hardSslNameCheck: reader.need("hard_ssl_name_check", "boolean"),
+    cpuPriority: cpuPriorityOf(reader),
     launch: launch.isWritten ? launch.spec : null,
     passed: passedOf(reader),
     origin: { file: object.source.path, line: object.line },

@@ -255,6 +255,15 @@ const TRANSPORT: readonly KeySpec[] = [
     where: BOTH,
     meaning: "The certificate must be for its address.",
   },
+  {
+    name: "cpu_priority",
+    kind: "text",
+    fallback: "auto",
+    oneOf: ["auto", "realtime", "normal"],
+    where: BOTH,
+    meaning:
+      "`auto`: an arbiter, a launcher and its guard go before other work on a busy machine, where the kernel allows it; the program doesn't. `realtime`: a library daemon too, and a refusal is a warning. `normal`: none does.",
+  },
   { name: "electable", kind: "boolean", fallback: "1", where: ["arbiter"], meaning: "Arbiters: may lead." },
   {
     name: "token_file",

@@ -61,6 +61,7 @@ export const IMPLIED_ARBITER: ArbiterSpec = {
   url: "http://127.0.0.1:7770",
   realm: "All",
   electable: true,
+  cpuPriority: "auto",
   passed: {},
   origin: null,
 };

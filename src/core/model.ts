@@ -11,6 +11,8 @@
 export type Role = "master" | "spare";
 export type Failback = "auto" | "manual" | "never";
 export type OnArbiterLoss = "failsafe" | "demote" | "hold";
+/** `auto`: arbiters and launchers go before other work where the kernel allows it; `realtime`: library daemons too. */
+export type CpuPriority = "auto" | "realtime" | "normal";
 
 /** Where something stands in the files: shown in errors and in `arbiter config show`. */
 export interface Origin {
@@ -56,6 +58,7 @@ export interface DaemonSpec {
   readonly proofByRefusal: boolean;
   readonly useSsl: boolean;
   readonly hardSslNameCheck: boolean;
+  readonly cpuPriority: CpuPriority;
   /** The keys of a launched command; null on a library daemon. */
   readonly launch: LaunchSpec | null;
   /** Custom keys (`_…`) and keys kept from other tools: passed on to the daemon as they stand. */
@@ -99,6 +102,7 @@ export interface ArbiterSpec {
   readonly url: string;
   readonly realm: string;
   readonly electable: boolean;
+  readonly cpuPriority: CpuPriority;
   readonly passed: Readonly<Record<string, string>>;
   /** null: nobody wrote it; the implied `arbiter-master` on 127.0.0.1:7770. */
   readonly origin: Origin | null;

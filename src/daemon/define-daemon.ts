@@ -7,6 +7,7 @@
  */
 import { ArbiterError } from "../protocol/errors.ts";
 import { readCommandLine, USAGE } from "./command-line.ts";
+import { askForPrecedence } from "../shell/processor.ts";
 import { LibraryWorkload } from "./library-workload.ts";
 import type { Hooks } from "./library-workload.ts";
 import { createLogger } from "./log.ts";
@@ -83,7 +84,17 @@ async function runFromCommandLine(
 /** HTTP and metrics are loaded only once it is clear that there is a daemon to run. */
 async function runRuntime(options: RuntimeOptions, workload: LibraryWorkload): Promise<RunningDaemon> {
   const { runDaemon } = await import("./runtime.ts");
-  return await runDaemon(options, workload);
+  const daemon = await runDaemon(options, workload);
+  // What the author's code does is long work, perhaps: only whoever says so puts it before everything else.
+  if (options.cpuPriority === "realtime") {
+    const { logger } = options;
+    void askForPrecedence({
+      pids: [process.pid],
+      wanted: "realtime",
+      warn: (text) => logger.warn(text),
+    });
+  }
+  return daemon;
 }
 
 /** One clear sentence for what an operator can mend; the whole stack for what nobody expected. */

@@ -3,7 +3,7 @@
  * launcher. Everything here is decided before the first message; what may change while it runs
  * (arbiters, candidates, leases) comes with assignments.
  */
-import type { OnArbiterLoss, Role } from "../core/model.ts";
+import type { CpuPriority, OnArbiterLoss, Role } from "../core/model.ts";
 import type { TlsFiles } from "../protocol/tls.ts";
 
 export interface Logger {
@@ -54,6 +54,8 @@ export interface RuntimeOptions {
   readonly dataVersion?: number;
   /** Forget the cluster that the state folder remembers, and obey another. (Default: false.) */
   readonly forgetCluster?: boolean;
+  /** `realtime`: the whole process goes before other work, where the kernel allows it. (Default: `auto`, it doesn't.) */
+  readonly cpuPriority?: CpuPriority;
   /** `held`: the caller holds a lock on the state folder already. (Default: `sqlite`.) */
   readonly lock?: "sqlite" | "held";
   /** SIGTERM and SIGINT drain, say so and leave. (Default: true.) */

@@ -70,6 +70,7 @@ export async function ownSettings(
       ...securityOf(asked, file, env),
       ...(file === null ? {} : timingOf(file.spec, file.isWritten)),
       configVersion: file?.version ?? "",
+      cpuPriority: spec?.cpuPriority ?? "auto",
     },
     spec,
     launch: file === null ? null : { spec: file.launch, directory: file.directory },

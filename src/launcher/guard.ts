@@ -22,6 +22,8 @@ export interface GuardOptions {
   readonly label: string;
   /** Inherited, and with it the lock. */
   readonly lockDescriptor: number;
+  /** Each one that is started, with its pid. */
+  readonly onStarted: (pid: number) => void;
   /** No guard can be started any more. */
   readonly onLost: (reason: string) => void;
   readonly log: (level: "info" | "warn", text: string) => void;
@@ -149,6 +151,7 @@ export class Guard {
     this.#startedAt = performance.now();
     this.#answered();
     this.#heard = "";
+    if (guard.pid !== undefined) this.#options.onStarted(guard.pid);
     // Its end is told by `exit`; a write into a closed pipe says nothing more.
     guard.stdin?.on("error", () => {});
     guard.stdout?.on("data", (chunk: Buffer) => this.#hear(chunk.toString("latin1")));

@@ -26,6 +26,7 @@ export interface GroupSurroundings {
   readonly label: string;
   readonly lockDescriptor: number;
   readonly record: GroupRecord;
+  readonly onGuard: (pid: number) => void;
   readonly log: (level: "info" | "warn", text: string) => void;
 }
 
@@ -79,6 +80,7 @@ export class GuardedGroup {
       label: surroundings.label,
       lockDescriptor: surroundings.lockDescriptor,
       log: surroundings.log,
+      onStarted: surroundings.onGuard,
       onLost: (reason) => {
         // Unguarded it must not go on.
         this.#lostReason = reason;

@@ -16,6 +16,7 @@ import { runDaemon } from "../daemon/runtime.ts";
 import { makeStateFolder } from "../daemon/state-folder.ts";
 import type { Workload } from "../daemon/workload.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import { askForPrecedence } from "../shell/processor.ts";
 import { openLauncher } from "./launcher.ts";
 import { createLauncherLogger } from "./log.ts";
 import { flushOutlets } from "./output.ts";
@@ -41,7 +42,11 @@ export async function launch(order: LaunchOrder): Promise<void> {
   const logger = createLauncherLogger(spec.logLevel);
   for (const warning of settings.warnings) logger.warn(warning);
   const folder = makeStateFolder(settings.runtime.stateDir, settings.runtime.name);
-  const workload = await workloadOf(settings, spec, folder, logger);
+  const goesFirst = (pid: number): void => {
+    const wanted = settings.spec?.cpuPriority ?? "auto";
+    void askForPrecedence({ pids: [pid], wanted, warn: (text) => logger.warn(text) });
+  };
+  const workload = await workloadOf(settings, spec, folder, { logger, onGuard: goesFirst });
   let daemon: RunningDaemon;
   try {
     daemon = await runDaemon({ ...settings.runtime, logger }, workload);
@@ -49,6 +54,8 @@ export async function launch(order: LaunchOrder): Promise<void> {
     await workload.close();
     throw error;
   }
+  // Without a command nothing of ours has to be in time for somebody else's sake.
+  if (workload.launched) goesFirst(process.pid);
   writePidFile(folder, daemon.name, daemon.url);
   await daemon.closed;
   removePidFile(folder);
@@ -87,7 +94,7 @@ async function workloadOf(
   { runtime, spec }: OwnSettings,
   launchSpec: LaunchSpec,
   folder: string,
-  logger: Logger,
+  { logger, onGuard }: { readonly logger: Logger; readonly onGuard: (pid: number) => void },
 ): Promise<Workload> {
   if (launchSpec.command.length === 0) {
     logger.info(
@@ -106,6 +113,7 @@ async function workloadOf(
     checkIntervalMs: spec?.checkIntervalMs ?? CHECK_INTERVAL_MS,
     timeoutMs: spec?.timeoutMs ?? TIMEOUT_MS,
     failureTimeoutMs: spec?.failureTimeoutMs ?? FAILURE_TIMEOUT_MS,
+    onGuard,
     log: (level, text) => logger[level](text),
   });
 }

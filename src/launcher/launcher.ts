@@ -35,6 +35,8 @@ export interface LauncherOptions {
   readonly checkIntervalMs: number;
   readonly timeoutMs: number;
   readonly failureTimeoutMs: number;
+  /** Each guard that is started, with its pid. */
+  readonly onGuard: (pid: number) => void;
   readonly log: (level: "info" | "warn", text: string) => void;
 }
 
@@ -88,6 +90,7 @@ class CommandLauncher implements Launcher {
         label: options.name,
         lockDescriptor: lock.descriptor,
         record: openGroupRecord(options.stateFolder),
+        onGuard: options.onGuard,
         log: options.log,
       },
       program: {

@@ -67,6 +67,7 @@ function arbiterSpec(name: string, at: number): ArbiterSpec {
     url: `http://${name}`,
     realm: REALM,
     electable: true,
+    cpuPriority: "auto",
     passed: {},
     origin: null,
   };
@@ -103,6 +104,7 @@ function daemonSpec(options: SimulationOptions, name: string, role: "master" | "
     proofByRefusal: false,
     useSsl: false,
     hardSslNameCheck: true,
+    cpuPriority: "auto",
     launch: options.isLaunched ? LAUNCH : null,
     passed: {},
     origin: null,

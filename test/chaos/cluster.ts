@@ -44,6 +44,8 @@ interface Status {
 export interface ClusterOptions {
   /** (Default: fast) */
   readonly profile?: "fast" | "normal";
+  /** More lines of `[cluster]`. */
+  readonly settings?: readonly string[];
   /** What runs the arbiter, and gets the folder of its configuration. (Default: `arbiter start --config`) */
   readonly arbiter?: readonly string[];
 }
@@ -54,7 +56,7 @@ export class Cluster {
   readonly judges: Readonly<Record<Kind, Judge>>;
   readonly hangFile: string = join(this.folder, "hang");
   readonly #random: Random;
-  readonly #profile: string;
+  readonly #settings: readonly string[];
   readonly #arbiter: readonly string[];
   readonly #processes = new Map<string, ChildProcess>();
   readonly #restarts = new Set<Promise<void>>();
@@ -65,7 +67,7 @@ export class Cluster {
   constructor(marker: string, random: Random, options: ClusterOptions = {}) {
     this.marker = marker;
     this.#random = random;
-    this.#profile = options.profile ?? "fast";
+    this.#settings = [`profile = ${options.profile ?? "fast"}`, ...(options.settings ?? [])];
     this.#arbiter = options.arbiter ?? [COMMAND_LINE, "start", "--config"];
     this.judges = {
       program: new Judge(SERVICE.program, this.#log("program")),
@@ -195,12 +197,7 @@ export class Cluster {
     mkdirSync(join(config, "daemons"), { recursive: true });
     const ports = await freePorts(NAMES.length);
     this.#url = `http://127.0.0.1:${ports[0]}`;
-    const cluster = [
-      `profile = ${this.#profile}`,
-      "failback = manual",
-      "failure_timeout = 1s",
-      "arbiter_lease = 1s",
-    ];
+    const cluster = [...this.#settings, "failback = manual", "failure_timeout = 1s", "arbiter_lease = 1s"];
     writeFileSync(
       join(config, "arbiter.cfg"),
       `[cluster]\n${[...cluster, `state_dir = ${join(this.folder, "state")}`].join("\n")}\n`,

@@ -48,6 +48,7 @@ export function launcherOptions(
     healthUrl: "http://127.0.0.1:7799/health",
     checkIntervalMs: 50,
     timeoutMs: 100,
+    onGuard: () => {},
     failureTimeoutMs: 60_000,
     log: () => {},
   };
