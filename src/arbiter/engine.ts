@@ -18,6 +18,7 @@ import type { Journal } from "./journal.ts";
 import type { ProcessLog } from "./log.ts";
 import { ArbiterMetrics } from "./metrics.ts";
 import type { Surroundings } from "./status-facts.ts";
+import { Publisher } from "./publisher.ts";
 import { StoreLane } from "./store-lane.ts";
 import type { PushedEvent } from "./store-lane.ts";
 
@@ -67,6 +68,7 @@ export class Engine {
   readonly state: ArbiterState;
   readonly feed: EventFeed;
   readonly metrics: ArbiterMetrics;
+  readonly publisher: Publisher;
   readonly #options: EngineOptions;
   readonly #queue: StepQueue<ArbiterEvent, ArbiterEffect>;
   readonly #wheel: TimerWheel;
@@ -103,6 +105,12 @@ export class Engine {
       push: (event) => this.push(event),
       onLogged: (events) => this.feed.offer(events),
       onLatency: (operation, ms) => this.metrics.storeAnswered(operation, ms),
+    });
+    this.publisher = new Publisher({
+      store: options.store,
+      term: () => (this.state.leadership.mode === "leading" ? this.state.term : null),
+      now: nowMs,
+      onLogged: (events) => this.feed.offer(events),
     });
     this.#checker = options.makeChecker((event) => this.push(event));
   }
@@ -196,6 +204,7 @@ export class Engine {
 
   /** Ends what runs, the last events first. Nothing is sent after it. */
   async close(): Promise<void> {
+    this.publisher.close();
     await this.#lane.flush(1_000);
     this.#queue.stop();
     this.#wheel.close();

@@ -55,6 +55,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./events.ts")).eventsCommand(),
   },
   {
+    name: "publish",
+    group: LOOK,
+    summary: "put an event of your own into the event log",
+    load: async () => (await import("./publish.ts")).publishCommand(),
+  },
+  {
     name: "leader",
     group: LOOK,
     summary: "which arbiter leads",

@@ -26,6 +26,13 @@ export function durationOption(text: string): number {
   return totalMs;
 }
 
+/** For commander: a moment, as ISO 8601 or as so long ago (`2h`). */
+export function momentOption(text: string): string {
+  const wallMs = /^\d{4}-/.test(text) ? Date.parse(text) : Date.now() - durationOption(text);
+  if (Number.isNaN(wallMs)) throw new InvalidArgumentError("Expected 2h, 90s or 2026-11-20T10:15:04Z.");
+  return new Date(wallMs).toISOString();
+}
+
 /** `--timeout`, with its default as a person would write it. */
 export function timeoutOption(meaning: string, defaultText: string): Option {
   return new Option("--timeout <duration>", meaning)

@@ -10,11 +10,36 @@ export interface EventQuery {
   readonly limit: number;
 }
 
+export interface EventPage {
+  readonly events: readonly LoggedEvent[];
+  /** Read so far: ask again behind it. */
+  readonly next: number;
+  /** Number of the newest event of all. */
+  readonly last: number;
+}
+
 export async function readEvents(connection: Connection, query: EventQuery): Promise<readonly LoggedEvent[]> {
-  const body = await connection.demand("GET", `/v1/events?after=${query.after}&limit=${query.limit}`);
+  return (await readEventPage(connection, query)).events;
+}
+
+/** `filter` is as the arbiter takes it in its query. */
+export async function readEventPage(
+  connection: Connection,
+  query: EventQuery,
+  filter: Readonly<Record<string, string>> = {},
+): Promise<EventPage> {
+  const asked = new URLSearchParams({ after: String(query.after), limit: String(query.limit), ...filter });
+  const body = await connection.demand("GET", `/v1/events?${asked.toString()}`);
   const events: unknown = isObject(body) ? body["events"] : null;
-  if (!Array.isArray(events)) throw notAnArbiter("event log");
-  return events.filter((event) => isLoggedEvent(event));
+  if (!isObject(body) || !Array.isArray(events)) throw notAnArbiter("event log");
+  const list = events.filter((event) => isLoggedEvent(event));
+  const seen = list.at(-1)?.seq ?? query.after;
+  const { next, last } = body;
+  return {
+    events: list,
+    next: typeof next === "number" ? next : seen,
+    last: typeof last === "number" ? last : seen,
+  };
 }
 
 export function isLoggedEvent(value: unknown): value is LoggedEvent {

@@ -8,8 +8,14 @@ import type { Connection } from "./connection.ts";
 import { isLoggedEvent } from "./event-lines.ts";
 import { ClearNo } from "./failure.ts";
 
-export async function* followEvents(connection: Connection, after: number): AsyncGenerator<LoggedEvent> {
-  const stream = connection.stream("/v1/events/stream", { "last-event-id": String(after) });
+export async function* followEvents(
+  connection: Connection,
+  after: number,
+  filter: Readonly<Record<string, string>> = {},
+): AsyncGenerator<LoggedEvent> {
+  const query = new URLSearchParams(filter).toString();
+  const path = `/v1/events/stream${query === "" ? "" : `?${query}`}`;
+  const stream = connection.stream(path, { "last-event-id": String(after) });
   // readline doesn't pass on the errors of what it reads from.
   const broken = new Promise<never>((_resolve, reject) => {
     stream.once("error", (error: Error) => {

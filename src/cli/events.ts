@@ -7,8 +7,8 @@ import { Command } from "commander";
 import type { LoggedEvent } from "../core/model.ts";
 import type { Connection } from "./connection.ts";
 import { connect } from "./connection.ts";
-import { countOption } from "./duration.ts";
-import { eventText, readEvents } from "./event-lines.ts";
+import { countOption, momentOption } from "./duration.ts";
+import { eventText, readEventPage } from "./event-lines.ts";
 import { followEvents } from "./event-stream.ts";
 import { ClearNo } from "./failure.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
@@ -22,7 +22,15 @@ interface EventsOptions extends ConnectionOptions, PrintOptions {
   readonly after?: number;
   readonly last?: number;
   readonly service?: string;
+  readonly type?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly namespace?: string;
+  readonly key?: string;
 }
+
+/** As the arbiter takes it in its query. */
+type Filter = Readonly<Record<string, string>>;
 
 /** Events a request: the arbiter's own page. */
 const PAGE = 500;
@@ -40,53 +48,70 @@ export function eventsCommand(): Command {
       countOption,
     )
     .option("--service <service>", "only events of this service")
+    .option("--type <type,...>", "only these types; `*` stands for any letters")
+    .option("--since <time>", "only from then on: 2h, 90s, or 2026-11-20T10:15:04Z", momentOption)
+    .option("--until <time>", "only before then", momentOption)
+    .option("--namespace <name>", "only what was published in this namespace")
+    .option("--key <key>", "only what was published under this key")
     .action(async (options: EventsOptions) => {
       const connection = await connect(await findPlaces(options));
       if (options.service !== undefined) await demandKnown(connection, options);
-      const newest = await printPast(connection, options);
-      if (options.follow === true) await follow(connection, options, newest);
+      const filter = filterOf(options);
+      const newest = await printPast(connection, options, filter);
+      if (options.follow === true) await follow(connection, options, filter, newest);
     })
     .addHelpText("after", "\nWith --json one array; with --follow --json one object a line, without end.\n");
   return withExamples(withConnection(withJson(command)), [
     "arbiter events --last 20",
     "arbiter events --follow --service scheduler-master",
+    "arbiter events --since 2h --type 'service.*,daemon.down'",
+    "arbiter events --follow --namespace jobs --json",
     "arbiter events --after 120 --json",
   ]);
 }
 
-/** A misspelt service would be an empty log for ever. One that has left the configuration may have a past. */
-async function demandKnown(connection: Connection, options: EventsOptions): Promise<void> {
-  const status = await readStatus(connection);
-  if (status.services.some((service) => service.name === options.service)) return;
-  const past = await readAll(connection, 0);
-  if (!past.some((event) => event.service === options.service)) serviceIn(status, options.service ?? "");
+function filterOf({ service, type, since, until, namespace, key }: EventsOptions): Filter {
+  const all = { service, type, since, until, namespace, key };
+  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return Object.fromEntries(given);
 }
 
-async function readAll(connection: Connection, after: number): Promise<readonly LoggedEvent[]> {
+/** A misspelt service would be an empty log for ever. One that has left the configuration may have a past. */
+async function demandKnown(connection: Connection, options: EventsOptions): Promise<void> {
+  const service = options.service ?? "";
+  const status = await readStatus(connection);
+  if (status.services.some(({ name }) => name === service)) return;
+  const past = await readAll(connection, 0, { service });
+  if (past.events.length === 0) serviceIn(status, service);
+}
+
+interface Past {
+  readonly events: readonly LoggedEvent[];
+  /** Number of the newest event that was looked at. */
+  readonly newest: number;
+}
+
+async function readAll(connection: Connection, after: number, filter: Filter): Promise<Past> {
   const events: LoggedEvent[] = [];
+  let newest = after;
   for (;;) {
-    const page = await readEvents(connection, { after: events.at(-1)?.seq ?? after, limit: PAGE });
-    events.push(...page);
-    if (page.length === 0) return events;
+    const page = await readEventPage(connection, { after: newest, limit: PAGE }, filter);
+    events.push(...page.events);
+    // A page without a match isn't the end: the arbiter reads so much for one question, and no more.
+    if (page.next <= newest) return { events, newest };
+    newest = page.next;
   }
 }
 
 /** Gives back the number of the newest event, printed or not. */
-async function printPast(connection: Connection, options: EventsOptions): Promise<number> {
-  const after = options.after ?? 0;
-  const events = await readAll(connection, after);
-  const wanted = events.filter((event) => isWanted(event, options));
-  const beginsWith =
-    options.follow === true && options.after === undefined ? FOLLOW_BEGINS_WITH : wanted.length;
-  const last = options.last ?? beginsWith;
-  const shown = last === 0 ? [] : wanted.slice(-last);
+async function printPast(connection: Connection, options: EventsOptions, filter: Filter): Promise<number> {
+  const { events, newest } = await readAll(connection, options.after ?? 0, filter);
+  const isTail = options.follow === true && options.after === undefined && options.since === undefined;
+  const last = options.last ?? (isTail ? FOLLOW_BEGINS_WITH : events.length);
+  const shown = last === 0 ? [] : events.slice(-last);
   if (options.json === true && options.follow !== true) printJson(shown);
   else for (const event of shown) print(event, options);
-  return events.at(-1)?.seq ?? after;
-}
-
-function isWanted(event: LoggedEvent, options: EventsOptions): boolean {
-  return options.service === undefined || event.service === options.service;
+  return newest;
 }
 
 function print(event: LoggedEvent, options: EventsOptions): void {
@@ -94,17 +119,22 @@ function print(event: LoggedEvent, options: EventsOptions): void {
   else standardOutput.write(eventText(event, standardOutput));
 }
 
-async function follow(connection: Connection, options: EventsOptions, newest: number): Promise<never> {
+async function follow(
+  connection: Connection,
+  options: EventsOptions,
+  filter: Filter,
+  newest: number,
+): Promise<never> {
   let seen = newest;
   let isTold = false;
   const take = (event: LoggedEvent): void => {
     isTold = false;
     seen = event.seq;
-    if (isWanted(event, options)) print(event, options);
+    print(event, options);
   };
   for (;;) {
     try {
-      for await (const event of followEvents(connection, seen)) take(event);
+      for await (const event of followEvents(connection, seen, filter)) take(event);
     } catch (error) {
       if (!(error instanceof ClearNo)) throw error;
       if (!isTold) standardError.write(`arbiter: ${error.message} Trying again until Ctrl-C.\n`);
@@ -112,11 +142,12 @@ async function follow(connection: Connection, options: EventsOptions, newest: nu
     }
     await sleep(RETRY_MS);
     // A question rather than a stream: it finds an arbiter that answers, whichever that is.
-    for (const event of await readAll(connection, seen).catch(unanswered)) take(event);
+    const missed = await readAll(connection, seen, filter).catch(unanswered);
+    for (const event of missed.events) take(event);
   }
 }
 
-function unanswered(error: unknown): readonly LoggedEvent[] {
-  if (error instanceof ClearNo) return [];
+function unanswered(error: unknown): Past {
+  if (error instanceof ClearNo) return { events: [], newest: 0 };
   throw error;
 }

@@ -12,6 +12,8 @@ import { Arbiters } from "./arbiters.ts";
 import type { Answer } from "./arbiters.ts";
 import { followEvents } from "./events.ts";
 import type { ClusterEvent } from "./events.ts";
+import { publish } from "./publish.ts";
+import type { PublishedEvent, PublishOptions, PublishReceipt } from "./publish.ts";
 
 export interface ConnectOptions {
   /** Where reads need a token. (Default: none.) */
@@ -52,6 +54,11 @@ export interface Cluster {
   resolve(service: string, options?: { readonly signal?: AbortSignal }): Promise<Holder>;
   /** Every event, once and in order; goes on after an arbiter's end with the next one. */
   events(options?: EventsOptions): AsyncGenerator<ClusterEvent, void, undefined>;
+  /**
+   * Puts an event of your own into the log, where every reader gets it, once and in order. Resolves
+   * once it is durable.
+   */
+  publish(event: PublishedEvent, options?: PublishOptions): Promise<PublishReceipt>;
   /** Newest version of the cluster map seen so far. */
   readonly version: number;
   close(): void;
@@ -72,6 +79,7 @@ export function connect(urls: string | readonly string[], options: ConnectOption
       return holderIn(answer);
     },
     events: ({ after, signal } = {}) => followEvents(arbiters, after ?? null, signal ?? null),
+    publish: (event, publishing) => publish(arbiters, event, publishing),
     get version(): number {
       return arbiters.version;
     },

@@ -18,6 +18,13 @@ export interface ClusterEvent {
   readonly service?: string;
   readonly daemon?: string;
   readonly epoch?: number;
+  /** What a program published, rather than an arbiter. */
+  readonly publication?: {
+    readonly namespace: string;
+    readonly key: string;
+    readonly value: unknown;
+    readonly idempotencyKey: string;
+  };
   readonly [more: string]: unknown;
 }
 

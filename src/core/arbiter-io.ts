@@ -80,6 +80,8 @@ export interface Commit {
   readonly settings: Settings | null;
   readonly configuration: ConfigurationVersion | null;
   readonly events: readonly EventDraft[];
+  /** Small documents of the leader's own, by name; each replaces the one before it. (Default: none) */
+  readonly notes?: Readonly<Record<string, string>>;
 }
 
 export type ArbiterEvent = Moment &

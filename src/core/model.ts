@@ -261,6 +261,18 @@ export interface EventDraft {
   /** Row of the service table that made it. */
   readonly row?: number;
   readonly evidence?: Readonly<Record<string, unknown>>;
+  /** What a program published, rather than an arbiter: see `Publication`. */
+  readonly publication?: Publication;
+}
+
+/** An event of a program's own: any arbiter takes it, and every reader of the log gets it. */
+export interface Publication {
+  readonly namespace: string;
+  readonly key: string;
+  /** Any JSON. */
+  readonly value: unknown;
+  /** Given by whoever published it: within its namespace, the log holds it once (I5). */
+  readonly idempotencyKey: string;
 }
 
 /** An event of the log: numbers are consecutive (I5). */

@@ -35,6 +35,7 @@ export const ERRORS = {
   ERR_ARB_NOT_FOUND: "There is no such service, daemon or path.",
   ERR_ARB_METHOD: "The path exists, but not with this method.",
   ERR_ARB_CONFLICT: "The operation can't be done in the present state; the answer says why.",
+  ERR_ARB_IDEMPOTENCY_KEY: "The idempotency key stands for another event already.",
   ERR_ARB_STALE_MAP: "The version of the cluster map that was asked for has not been reached yet.",
   ERR_ARB_VACANT: "The service has no holder at the moment.",
   ERR_ARB_NOT_HOLDER:

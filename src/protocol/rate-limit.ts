@@ -1,6 +1,6 @@
 /**
  * A token bucket for each name: so many at once, so many a second after that. The caller passes the
- * time, and names that are bounded in number.
+ * time, and names that are bounded in number: by nature, or by `most`.
  */
 interface Bucket {
   left: number;
@@ -12,12 +12,17 @@ export class RateLimit {
   readonly #atOnce: number;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(perSecond: number, atOnce: number) {
+  readonly #most: number;
+
+  /** `most`: names that are counted; past it all are forgotten, so that strangers can't fill the memory. */
+  constructor(perSecond: number, atOnce: number, most: number = Number.POSITIVE_INFINITY) {
     this.#perSecond = perSecond;
     this.#atOnce = atOnce;
+    this.#most = most;
   }
 
   allows(name: string, nowMs: number): boolean {
+    if (this.#buckets.size >= this.#most && !this.#buckets.has(name)) this.#buckets.clear();
     const bucket = this.#buckets.get(name) ?? { left: this.#atOnce, atMs: nowMs };
     this.#buckets.set(name, bucket);
     const refilled = bucket.left + ((nowMs - bucket.atMs) / 1_000) * this.#perSecond;

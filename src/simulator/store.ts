@@ -5,8 +5,9 @@
  */
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import { clearedIsPast, countsOn, epochRises } from "../core/invariants.ts";
-import type { EventDraft, LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
-import type { StoreContents } from "../store/contract.ts";
+import type { EventDraft, LeadershipRecord, ServiceRow, Settings } from "../core/model.ts";
+import type { Committed as StoreCommitted, StoreContents } from "../store/contract.ts";
+import { numberEvents } from "../store/once.ts";
 import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "../store/rules.ts";
 import type { Process } from "./machine.ts";
 import { mustHold } from "./violation.ts";
@@ -19,6 +20,8 @@ export interface StoreOptions {
   readonly unknownProbability: number;
   readonly slowProbability: number;
   readonly slowMs: number;
+  /** A defect, to see that it is found: it doesn't know what was published before. */
+  readonly forgetsPublished?: boolean;
 }
 
 export type StoreResult<T> =
@@ -40,6 +43,7 @@ export interface StoreCopy {
   readonly settings: Settings;
   readonly configuration: ConfigurationVersion | null;
   readonly events: readonly string[];
+  readonly published: ReadonlyMap<string, number>;
 }
 
 export class SimulatedStore {
@@ -55,6 +59,8 @@ export class SimulatedStore {
   #configuration: ConfigurationVersion | null = null;
   /** The log: the event of number n is at n - 1. */
   #events: string[] = [];
+  /** Identities of what was published (I5). */
+  #published = new Map<string, number>();
   /** Number of the last assignment sent, by cluster and term: one arbiter leads it, once. */
   readonly #lastSeqs = new Map<string, number>();
   /** Every epoch that was ever committed, and for whom. */
@@ -136,13 +142,8 @@ export class SimulatedStore {
     this.#call(from, true, apply, done);
   }
 
-  commit(
-    from: Process,
-    commit: Commit,
-    done: (result: StoreResult<{ revision: number; events: readonly LoggedEvent[] }>) => void,
-  ): void {
-    const apply = (): StoreResult<{ revision: number; events: readonly LoggedEvent[] }> =>
-      this.#apply(commit);
+  commit(from: Process, commit: Commit, done: (result: StoreResult<StoreCommitted>) => void): void {
+    const apply = (): StoreResult<StoreCommitted> => this.#apply(commit);
     this.#call(from, true, apply, (result) => {
       done(result.kind === "ok" ? result.value : result);
     });
@@ -171,6 +172,7 @@ export class SimulatedStore {
       settings: this.#settings,
       configuration: this.#configuration,
       events: [...this.#events],
+      published: new Map(this.#published),
     };
   }
 
@@ -183,11 +185,12 @@ export class SimulatedStore {
     this.#settings = copy?.settings ?? { pauses: {}, maintenance: {}, moves: {} };
     this.#configuration = copy?.configuration ?? null;
     this.#events = [...(copy?.events ?? [])];
+    this.#published = new Map(copy?.published);
     this.#rows.clear();
     for (const row of copy?.rows ?? []) this.#rows.set(row.service, row);
   }
 
-  #apply(commit: Commit): StoreResult<{ revision: number; events: readonly LoggedEvent[] }> {
+  #apply(commit: Commit): StoreResult<StoreCommitted> {
     const why = whyFenced(commit, this.#record, (service) => this.#rows.get(service)?.epoch ?? null);
     if (why !== null) return { kind: "fenced", detail: why };
     for (const { row } of commit.changes) {
@@ -202,11 +205,12 @@ export class SimulatedStore {
     }
     if (raisesRevision(commit)) this.#revision += 1;
     this.commits += 1;
-    const events = commit.events.map((event) => {
-      this.#events.push(event.type);
-      return { ...event, seq: this.#events.length };
-    });
-    return { kind: "ok", value: { revision: this.#revision, events } };
+    const { events, repeats, ids } = numberEvents(commit.events, this.#events.length, (id) =>
+      this.options.forgetsPublished === true ? null : (this.#published.get(id) ?? null),
+    );
+    this.#events.push(...events.map(({ type }) => type));
+    for (const [id, seq] of ids) this.#published.set(id, seq);
+    return { kind: "ok", value: { revision: this.#revision, events, repeats } };
   }
 
   #keep(row: ServiceRow): void {

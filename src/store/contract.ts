@@ -15,6 +15,29 @@ export interface StoreContents {
   readonly lastEvent: number;
 }
 
+/**
+ * I5, for publishers: an event whose idempotency key the log holds already is not appended again,
+ * whoever sends it, however often, through whichever arbiter.
+ */
+export interface Repeat {
+  /** Place in the commit's `events`. */
+  readonly index: number;
+  /** Number under which the log holds it. */
+  readonly seq: number;
+}
+
+export interface Committed {
+  readonly revision: number;
+  /** Those that were appended, in order, numbered consecutively. */
+  readonly events: readonly LoggedEvent[];
+  /** Those that stand in the log already. */
+  readonly repeats: readonly Repeat[];
+}
+
+/** Documents that a leader leaves for the next one. The names are fixed, as some engines prepare them. */
+export const NOTES = ["alerts"] as const;
+export type NoteName = (typeof NOTES)[number];
+
 export interface Store {
   /** For messages: `sqlite:var/arbiter.db`. Without secrets. */
   readonly description: string;
@@ -33,12 +56,17 @@ export interface Store {
    * isn't released) and each changed row still has the epoch expected; with `StoreUnavailable`,
    * whose `outcome` says whether it may have been applied all the same.
    */
-  commit(commit: Commit): Promise<{ readonly revision: number; readonly events: readonly LoggedEvent[] }>;
+  commit(commit: Commit): Promise<Committed>;
   /** Events with a number above `after`, oldest first, at most `limit`. */
   events(after: number, limit: number): Promise<readonly LoggedEvent[]>;
   /** Configuration versions, newest first. */
   configurations(limit: number): Promise<readonly ConfigurationVersion[]>;
-  /** Removes events before this wall-clock time, except the newest; resolves to how many. */
+  /** The newest of that name that was committed; null: none was. */
+  note(name: NoteName): Promise<string | null>;
+  /**
+   * Removes events before this wall-clock time, except the newest; resolves to how many. With an
+   * event goes its idempotency key.
+   */
   trim(beforeWallMs: number): Promise<number>;
   /** Where the engine can push. Returns the function that ends it. */
   watch(onChange: () => void): () => void;

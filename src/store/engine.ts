@@ -7,7 +7,7 @@
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import type { Parsed } from "../protocol/reading.ts";
-import type { StoreContents } from "./contract.ts";
+import type { NoteName, StoreContents } from "./contract.ts";
 import type { WriteAnswer, WriteCall } from "./group.ts";
 
 /** One try at a call. When its signal fires, the engine drops the connection that it uses. */
@@ -45,6 +45,7 @@ export interface StoreEngine {
   load(attempt: Attempt): Promise<StoreContents>;
   events(after: number, limit: number, attempt: Attempt): Promise<readonly LoggedEvent[]>;
   configurations(limit: number, attempt: Attempt): Promise<readonly ConfigurationVersion[]>;
+  note(name: NoteName, attempt: Attempt): Promise<string | null>;
   /** Removes a piece of the old events: `more` says that another is left. */
   trim(beforeWallMs: number, attempt: Attempt): Promise<{ readonly removed: number; readonly more: boolean }>;
   watch(onChange: () => void): () => void;

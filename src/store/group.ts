@@ -8,6 +8,8 @@
  */
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
+import type { Committed } from "./contract.ts";
+import { numberEvents, onceIdsOf } from "./once.ts";
 import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "./rules.ts";
 
 export type WriteCall =
@@ -20,7 +22,7 @@ export type WriteCall =
 
 export type WriteAnswer =
   | { readonly kind: "campaigned"; readonly won: boolean; readonly record: LeadershipRecord | null }
-  | { readonly kind: "committed"; readonly revision: number; readonly events: readonly LoggedEvent[] }
+  | ({ readonly kind: "committed" } & Committed)
   | { readonly kind: "fenced"; readonly why: string };
 
 /** What the store holds before the group. */
@@ -31,6 +33,8 @@ export interface Basis {
   readonly newest: { readonly version: number; readonly hash: string } | null;
   /** Of the services that the group changes; one that is missing has no row yet. */
   readonly epochs: ReadonlyMap<string, number>;
+  /** Of the identities that the group publishes (`publishedIds`), those that the log holds. */
+  readonly published: ReadonlyMap<string, number>;
 }
 
 /** What the store holds after it. */
@@ -45,6 +49,9 @@ export interface Changes {
   readonly settings: Settings | null;
   readonly configurations: readonly ConfigurationVersion[];
   readonly events: readonly LoggedEvent[];
+  /** Identities that the log holds from now on. */
+  readonly published: ReadonlyMap<string, number>;
+  readonly notes: ReadonlyMap<string, string>;
 }
 
 export interface Decision {
@@ -59,6 +66,10 @@ export function changedServices(calls: readonly WriteCall[]): readonly string[] 
     call.kind === "commit" ? call.commit.changes.map(({ row }) => row.service) : [],
   );
   return [...new Set(names)];
+}
+
+export function publishedIds(calls: readonly WriteCall[]): readonly string[] {
+  return onceIdsOf(calls.flatMap((call) => (call.kind === "commit" ? call.commit.events : [])));
 }
 
 export function bringsConfiguration(calls: readonly WriteCall[]): boolean {
@@ -79,6 +90,8 @@ class Draft {
   readonly #rows = new Map<string, ServiceRow>();
   readonly #configurations: ConfigurationVersion[] = [];
   readonly #events: LoggedEvent[] = [];
+  readonly #published = new Map<string, number>();
+  readonly #notes = new Map<string, string>();
   #record: LeadershipRecord | null;
   #revision: number;
   #newest: Basis["newest"];
@@ -112,10 +125,17 @@ class Draft {
     if (commit.settings !== null) this.#settings = commit.settings;
     if (commit.configuration !== null) this.#addConfiguration(commit.configuration);
     if (raisesRevision(commit)) this.#revision++;
-    const events = commit.events.map((draft, index) => ({ ...draft, seq: this.#lastEvent() + index + 1 }));
+    const { events, repeats, ids } = numberEvents(
+      commit.events,
+      this.#lastEvent(),
+      (id) => this.#published.get(id) ?? this.#basis.published.get(id) ?? null,
+    );
     this.#events.push(...events);
-    this.#isChanged ||= raisesRevision(commit) || events.length > 0;
-    return { kind: "committed", revision: this.#revision, events };
+    for (const [id, seq] of ids) this.#published.set(id, seq);
+    const notes = Object.entries(commit.notes ?? {});
+    for (const [name, text] of notes) this.#notes.set(name, text);
+    this.#isChanged ||= raisesRevision(commit) || events.length + notes.length > 0;
+    return { kind: "committed", revision: this.#revision, events, repeats };
   }
 
   changes(): Changes | null {
@@ -129,6 +149,8 @@ class Draft {
       settings: this.#settings,
       configurations: this.#configurations,
       events: this.#events,
+      published: this.#published,
+      notes: this.#notes,
     };
   }
 

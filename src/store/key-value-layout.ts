@@ -6,13 +6,15 @@
 import { randomUUID } from "node:crypto";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import { integer, parsed, text } from "../protocol/reading.ts";
-import { EngineTrouble, damaged, sound } from "./engine.ts";
+import { EngineTrouble, damaged, sound, wholeNumber } from "./engine.ts";
 import type { Basis } from "./group.ts";
 import { unpack } from "./key-value-pieces.ts";
 import { readEvent, readLeadership, readServiceRow } from "./stored.ts";
 
 export const SCHEMA = 1;
 export const BUCKETS = 32;
+/** Folder of the identities that were published, each with the number of its event. */
+export const PUBLISHED = "published";
 
 /** A value as it was read, with what the server needs to tell whether it still stands. */
 export interface Item {
@@ -118,6 +120,19 @@ export function readBlock({ name, value }: Listed): readonly LoggedEvent[] {
   return lines.map((line, index) =>
     Object.assign(sound(readEvent(line), `event ${first + index}`), { seq: first + index }),
   );
+}
+
+export function publishedKey(id: string): string {
+  return `${PUBLISHED}/${id}`;
+}
+
+export function readPublished(ids: readonly string[], items: readonly Item[]): ReadonlyMap<string, number> {
+  const known = new Map<string, number>();
+  for (const [index, id] of ids.entries()) {
+    const value = items[index]?.value ?? null;
+    if (value !== null) known.set(id, wholeNumber(jsonFrom(value), "the number of a published event"));
+  }
+  return known;
 }
 
 function jsonFrom(value: Buffer): unknown {

@@ -8,17 +8,19 @@
  *
  * Servers limit a transaction's size and number of keys. So rows share 32 keys by a hash of their
  * service, the events of one transaction share a key named after the last of them, and a
- * configuration's files lie in pieces that are written before the transaction that names them.
+ * configuration's files lie in pieces that are written before the transaction that names them. Only
+ * what was published has a key each, so that its identity is found without reading the log.
  */
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import { contentsOf } from "./contents.ts";
-import type { StoreContents } from "./contract.ts";
+import type { NoteName, StoreContents } from "./contract.ts";
 import { EngineTrouble, sound, type Attempt, type StoreEngine } from "./engine.ts";
-import { changedServices, decideGroup, type Basis, type Changes } from "./group.ts";
+import { changedServices, decideGroup, publishedIds, type Basis, type Changes } from "./group.ts";
 import type { WriteAnswer, WriteCall } from "./group.ts";
 import {
   BUCKETS,
+  PUBLISHED,
   SCHEMA,
   bucketKey,
   bucketOf,
@@ -26,8 +28,10 @@ import {
   epochOf,
   itemOf,
   jsonOf,
+  publishedKey,
   readBlock,
   readBucket,
+  readPublished,
   readRecord,
   readSchema,
   readState,
@@ -37,6 +41,7 @@ import {
   type Put,
   type StateValue,
 } from "./key-value-layout.ts";
+import { onceIdsOf } from "./once.ts";
 import { pause } from "./pause.ts";
 import { cutConfiguration, joinConfiguration, pack, readEntry, unpack } from "./key-value-pieces.ts";
 
@@ -135,7 +140,8 @@ export class KeyValueEngine implements StoreEngine {
         wanted,
         attempt,
       );
-      const { answers, changes } = decideGroup(calls, basisOf(known));
+      const published = await this.#readPublished(publishedIds(calls), attempt);
+      const { answers, changes } = decideGroup(calls, { ...basisOf(known), published });
       if (changes === null) {
         if (remembered === null) {
           this.#known = known;
@@ -184,14 +190,26 @@ export class KeyValueEngine implements StoreEngine {
     return known;
   }
 
+  /** Read after the compared state: if that still stands at the swap, so do these. */
+  async #readPublished(ids: readonly string[], attempt: Attempt): Promise<ReadonlyMap<string, number>> {
+    if (ids.length === 0) return new Map();
+    const items = await this.#server.read(
+      ids.map((id) => publishedKey(id)),
+      attempt,
+    );
+    return readPublished(ids, items);
+  }
+
   async #putsOf(
     changes: Changes,
     known: Known,
     attempt: Attempt,
   ): Promise<{ readonly puts: readonly Put[]; readonly after: Known }> {
     const { record, rows, settings, configurations, events, revision, lastEvent, newest } = changes;
+    const { published, notes } = changes;
     const puts: Put[] = [];
-    const isCommit = rows.length + configurations.length + events.length > 0 || settings !== null;
+    const isCommit =
+      rows.length + configurations.length + events.length + notes.size > 0 || settings !== null;
     if (record !== null) puts.push({ key: "leadership", value: jsonOf(record), isNew: false });
     const value = { revision, lastEvent, newest: newest ?? known.value.newest };
     if (isCommit) puts.push({ key: "state", value: stateValue(value), isNew: false });
@@ -218,6 +236,10 @@ export class KeyValueEngine implements StoreEngine {
       const lines = events.map((event) => JSON.stringify(event)).join("\n");
       puts.push({ key: `events/${digits(lastEvent)}`, value: pack(lines), isNew: true });
     }
+    for (const [id, seq] of published) {
+      puts.push({ key: publishedKey(id), value: jsonOf(seq), isNew: true });
+    }
+    for (const [name, note] of notes) puts.push({ key: `notes/${name}`, value: pack(note), isNew: false });
     return { puts, after: { ...known, record: record ?? known.record, value, buckets } };
   }
 
@@ -291,6 +313,13 @@ export class KeyValueEngine implements StoreEngine {
     return all;
   }
 
+  async note(name: NoteName, attempt: Attempt): Promise<string | null> {
+    const [item] = await this.#server.read([`notes/${name}`], attempt);
+    // ZooKeeper's node is there from the beginning, without contents.
+    const value = item?.value ?? null;
+    return value === null || value.length === 0 ? null : unpack(value);
+  }
+
   // From the oldest on and no further than the first to be kept: the numbers stay consecutive even
   // where the wall clock was stepped.
   async trim(
@@ -299,6 +328,7 @@ export class KeyValueEngine implements StoreEngine {
   ): Promise<{ readonly removed: number; readonly more: boolean }> {
     const blocks = await this.#server.list("events", { limit: TRIM_BLOCKS + 1 }, attempt);
     const old: string[] = [];
+    const ids: string[] = [];
     let removed = 0;
     for (const [index, block] of blocks.slice(0, TRIM_BLOCKS).entries()) {
       const events = readBlock(block);
@@ -306,11 +336,14 @@ export class KeyValueEngine implements StoreEngine {
       const found = events.findIndex(({ atWallMs }) => atWallMs >= beforeWallMs);
       const kept = found === -1 && isNewest ? events.length - 1 : found;
       attempt.decide();
+      ids.push(...onceIdsOf(kept === -1 ? events : events.slice(0, kept)));
       if (kept === -1) {
         old.push(block.name);
         removed += events.length;
         continue;
       }
+      // Identities first: what has lost its event could not be found any more.
+      await this.#server.remove(PUBLISHED, ids, attempt);
       if (kept > 0) {
         const rest = events.slice(kept).map((event) => JSON.stringify(event));
         await this.#server.put(`events/${block.name}`, pack(rest.join("\n")), attempt);
@@ -318,6 +351,7 @@ export class KeyValueEngine implements StoreEngine {
       await this.#server.remove("events", old, attempt);
       return { removed: removed + kept, more: false };
     }
+    await this.#server.remove(PUBLISHED, ids, attempt);
     await this.#server.remove("events", old, attempt);
     return { removed, more: blocks.length > TRIM_BLOCKS };
   }
@@ -340,7 +374,7 @@ export class KeyValueEngine implements StoreEngine {
   }
 }
 
-function basisOf({ record, value, buckets }: Known): Basis {
+function basisOf({ record, value, buckets }: Known): Omit<Basis, "published"> {
   const epochs = new Map<string, number>();
   for (const bucket of buckets.values()) {
     for (const [service, json] of bucket) epochs.set(service, epochOf(service, json));

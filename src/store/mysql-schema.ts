@@ -12,7 +12,7 @@ import { firstOf } from "./mysql-session.ts";
 const TABLE = "ENGINE = InnoDB ROW_FORMAT = DYNAMIC CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 
 /**
- * Each step leads from the version of its index to the next; the first four only make what is
+ * Each step leads from the version of its index to the next; all only make what is
  * missing. Names are kept as bytes: collations would take "a" and "a " for the same service.
  */
 export const MYSQL_MIGRATIONS: readonly ((prefix: string) => string)[] = [
@@ -22,6 +22,10 @@ export const MYSQL_MIGRATIONS: readonly ((prefix: string) => string)[] = [
      version BIGINT NOT NULL PRIMARY KEY, hash VARBINARY(1024) NOT NULL, content LONGTEXT NOT NULL) ${TABLE}`,
   (prefix) => `CREATE TABLE IF NOT EXISTS ${prefix}_events (
      seq BIGINT NOT NULL PRIMARY KEY, at_wall_ms DOUBLE NOT NULL, content LONGTEXT NOT NULL) ${TABLE}`,
+  (prefix) => `CREATE TABLE IF NOT EXISTS ${prefix}_published (
+     id CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY, seq BIGINT NOT NULL, KEY (seq)) ${TABLE}`,
+  (prefix) => `CREATE TABLE IF NOT EXISTS ${prefix}_notes (
+     name VARBINARY(255) NOT NULL PRIMARY KEY, note LONGTEXT NOT NULL) ${TABLE}`,
 ];
 
 /** Without it the store is not there yet; it is made first, its only row last. */

@@ -10,12 +10,13 @@ import type { Connection } from "mysql2/promise";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import { contentsOf } from "./contents.ts";
-import type { StoreContents } from "./contract.ts";
+import type { NoteName, StoreContents } from "./contract.ts";
 import { Attempt, EngineTrouble, damaged, sound, wholeNumber, type StoreEngine } from "./engine.ts";
 import {
   bringsConfiguration,
   changedServices,
   decideGroup,
+  publishedIds,
   type Basis,
   type Changes,
   type WriteAnswer,
@@ -109,7 +110,17 @@ export class MysqlEngine implements StoreEngine {
         newest = { version, hash: textOf(row["hash"]) };
       }
     }
-    return { ...state, newest, epochs };
+    return { ...state, newest, epochs, published: await this.#published(connection, publishedIds(calls)) };
+  }
+
+  async #published(connection: Connection, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (ids.length === 0) return new Map();
+    const [rows] = await connection.query(`SELECT id, seq FROM ${this.#prefix}_published WHERE id IN (?)`, [
+      ids,
+    ]);
+    return new Map(
+      rowsOf(rows).map((row) => [textOf(row["id"]), wholeNumber(row["seq"], "an event's number")]),
+    );
   }
 
   #stateQuery(): string {
@@ -128,7 +139,7 @@ export class MysqlEngine implements StoreEngine {
   }
 
   async #write(connection: Connection, changes: Changes): Promise<void> {
-    const { record, settings, rows, configurations, events } = changes;
+    const { record, settings, rows, configurations, events, published, notes } = changes;
     const p = this.#prefix;
     const statements = [
       `UPDATE ${p}_state SET leadership = COALESCE(?, leadership), settings = COALESCE(?, settings), revision = ?, last_event = ? WHERE only_one = 1`,
@@ -152,6 +163,16 @@ export class MysqlEngine implements StoreEngine {
     if (events.length > 0) {
       statements.push(`INSERT INTO ${p}_events (seq, at_wall_ms, content) VALUES ?`);
       values.push(events.map((event) => [event.seq, event.atWallMs, JSON.stringify(event)]));
+    }
+    if (published.size > 0) {
+      statements.push(`INSERT INTO ${p}_published (id, seq) VALUES ?`);
+      values.push([...published]);
+    }
+    if (notes.size > 0) {
+      statements.push(
+        `INSERT INTO ${p}_notes (name, note) VALUES ? ON DUPLICATE KEY UPDATE note = VALUES(note)`,
+      );
+      values.push([...notes].map(([name, note]) => [Buffer.from(name), note]));
     }
     await connection.query(statements.join("; "), values);
   }
@@ -209,6 +230,16 @@ export class MysqlEngine implements StoreEngine {
     });
   }
 
+  note(name: NoteName, attempt: Attempt): Promise<string | null> {
+    return this.#session("read").use(attempt, async (connection) => {
+      const [rows] = await connection.query(`SELECT note FROM ${this.#prefix}_notes WHERE name = ?`, [
+        Buffer.from(name),
+      ]);
+      const [row] = rowsOf(rows);
+      return row === undefined ? null : textOf(row["note"]);
+    });
+  }
+
   // From the oldest on and no further than the first to be kept: the numbers stay consecutive even
   // where the wall clock was stepped.
   trim(
@@ -229,6 +260,9 @@ export class MysqlEngine implements StoreEngine {
         wholeNumber(upto, "an event's number"),
       ]);
       const removed = "affectedRows" in done ? done.affectedRows : 0;
+      await connection.query(
+        `DELETE FROM ${this.#prefix}_published WHERE seq < (SELECT MIN(seq) FROM ${table})`,
+      );
       return { removed, more: removed === TRIM_PIECE };
     });
   }

@@ -34,6 +34,16 @@ export const POSTGRES_MIGRATIONS: readonly ((prefix: string) => string)[] = [
       content text NOT NULL
     );
     INSERT INTO ${prefix}_state (only_one, schema_version, revision, last_event) VALUES (1, 0, 0, 0);`,
+  (prefix) => `
+    CREATE TABLE ${prefix}_published (
+      id text COLLATE "C" PRIMARY KEY,
+      seq bigint NOT NULL
+    );
+    CREATE INDEX ${prefix}_published_seq ON ${prefix}_published (seq);
+    CREATE TABLE ${prefix}_notes (
+      name text COLLATE "C" PRIMARY KEY,
+      note text NOT NULL
+    );`,
 ];
 
 /** "Arbi" in ASCII: the key of the lock, beside the prefix's hash. */

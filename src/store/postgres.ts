@@ -10,12 +10,13 @@ import type { Client, QueryResult, QueryResultRow } from "pg";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import { contentsOf } from "./contents.ts";
-import type { StoreContents } from "./contract.ts";
+import type { NoteName, StoreContents } from "./contract.ts";
 import { Attempt, EngineTrouble, damaged, sound, wholeNumber, type StoreEngine } from "./engine.ts";
 import {
   bringsConfiguration,
   changedServices,
   decideGroup,
+  publishedIds,
   type Basis,
   type Changes,
   type WriteAnswer,
@@ -117,7 +118,16 @@ export class PostgresEngine implements StoreEngine {
         };
       }
     }
-    return { ...state, newest, epochs };
+    return { ...state, newest, epochs, published: await this.#published(client, publishedIds(calls)) };
+  }
+
+  async #published(client: Client, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    if (ids.length === 0) return new Map();
+    const { rows } = await client.query<QueryResultRow>(
+      `SELECT id, seq FROM ${this.#prefix}_published WHERE id = ANY($1)`,
+      [ids],
+    );
+    return new Map(rows.map((row) => [String(row["id"]), wholeNumber(row["seq"], "an event's number")]));
   }
 
   async #state(
@@ -142,7 +152,7 @@ export class PostgresEngine implements StoreEngine {
 
   /** One statement for all of it, and the note to those who listen, which COMMIT sends. */
   async #write(client: Client, changes: Changes): Promise<void> {
-    const { record, settings, rows, configurations, events } = changes;
+    const { record, settings, rows, configurations, events, published, notes } = changes;
     const p = this.#prefix;
     await client.query(
       `WITH state AS (
@@ -158,6 +168,11 @@ export class PostgresEngine implements StoreEngine {
        ), events AS (
          INSERT INTO ${p}_events (seq, at_wall_ms, content)
          SELECT * FROM unnest($11::bigint[], $12::float8[], $13::text[])
+       ), published AS (
+         INSERT INTO ${p}_published (id, seq) SELECT * FROM unnest($16::text[], $17::bigint[])
+       ), notes AS (
+         INSERT INTO ${p}_notes (name, note) SELECT * FROM unnest($18::text[], $19::text[])
+         ON CONFLICT (name) DO UPDATE SET note = excluded.note
        )
        SELECT pg_notify($14, $15)`,
       [
@@ -176,6 +191,10 @@ export class PostgresEngine implements StoreEngine {
         events.map((event) => JSON.stringify(event)),
         this.#channel(),
         this.#id,
+        [...published.keys()],
+        [...published.values()],
+        [...notes.keys()],
+        [...notes.values()],
       ],
     );
   }
@@ -226,6 +245,17 @@ export class PostgresEngine implements StoreEngine {
     });
   }
 
+  note(name: NoteName, attempt: Attempt): Promise<string | null> {
+    return this.#session("read").use(attempt, async (client) => {
+      const { rows } = await client.query<QueryResultRow>(
+        `SELECT note FROM ${this.#prefix}_notes WHERE name = $1`,
+        [name],
+      );
+      const note: unknown = rows[0]?.["note"];
+      return typeof note === "string" ? note : null;
+    });
+  }
+
   // From the oldest on and no further than the first to be kept: the numbers stay consecutive even
   // where the wall clock was stepped.
   trim(
@@ -241,6 +271,7 @@ export class PostgresEngine implements StoreEngine {
            (SELECT min(seq) + $2::bigint FROM ${table}))`,
         [beforeWallMs, TRIM_PIECE],
       );
+      await client.query(`DELETE FROM ${this.#prefix}_published WHERE seq < (SELECT min(seq) FROM ${table})`);
       return { removed: rowCount ?? 0, more: rowCount === TRIM_PIECE };
     });
   }

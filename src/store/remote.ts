@@ -8,7 +8,14 @@
  */
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
-import { StoreFenced, StoreUnavailable, type Store, type StoreContents } from "./contract.ts";
+import {
+  StoreFenced,
+  StoreUnavailable,
+  type Committed,
+  type NoteName,
+  type Store,
+  type StoreContents,
+} from "./contract.ts";
 import { Attempt, EngineTrouble, type StoreEngine } from "./engine.ts";
 import type { WriteAnswer, WriteCall } from "./group.ts";
 
@@ -79,13 +86,11 @@ class RemoteStore implements Store {
     return this.#read((attempt) => this.#engine.load(attempt));
   }
 
-  async commit(
-    commit: Commit,
-  ): Promise<{ readonly revision: number; readonly events: readonly LoggedEvent[] }> {
+  async commit(commit: Commit): Promise<Committed> {
     const answer = await this.#write({ kind: "commit", commit });
     if (answer.kind === "fenced") throw new StoreFenced(answer.why);
     if (answer.kind !== "committed") throw new Error(`The store answered a commit with ${answer.kind}.`);
-    return { revision: answer.revision, events: answer.events };
+    return { revision: answer.revision, events: answer.events, repeats: answer.repeats };
   }
 
   events(after: number, limit: number): Promise<readonly LoggedEvent[]> {
@@ -94,6 +99,10 @@ class RemoteStore implements Store {
 
   configurations(limit: number): Promise<readonly ConfigurationVersion[]> {
     return this.#read((attempt) => this.#engine.configurations(limit, attempt));
+  }
+
+  note(name: NoteName): Promise<string | null> {
+    return this.#read((attempt) => this.#engine.note(name, attempt));
   }
 
   /** Repeating a piece is harmless: what is old enough goes, however often it is asked for. */

@@ -4,7 +4,7 @@
  */
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
-import type { StoreContents } from "./contract.ts";
+import type { Committed, NoteName, StoreContents } from "./contract.ts";
 
 /** Each call: what goes in, what comes out. */
 export interface SqliteCalls {
@@ -17,8 +17,9 @@ export interface SqliteCalls {
   readonly load: { readonly in: null; readonly out: StoreContents };
   readonly commit: {
     readonly in: Commit;
-    readonly out: { readonly revision: number; readonly events: readonly LoggedEvent[] };
+    readonly out: Committed;
   };
+  readonly note: { readonly in: { readonly name: NoteName }; readonly out: string | null };
   readonly events: {
     readonly in: { readonly after: number; readonly limit: number };
     readonly out: readonly LoggedEvent[];

@@ -19,7 +19,8 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent, ServiceRow } from "../core/model.ts";
 import type { Parsed } from "../protocol/reading.ts";
-import type { StoreContents } from "./contract.ts";
+import type { Committed, StoreContents } from "./contract.ts";
+import { numberEvents } from "./once.ts";
 import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "./rules.ts";
 import type { SqliteCall, SqliteCallName, SqliteCalls, SqliteOptions } from "./sqlite-calls.ts";
 import { migrate } from "./sqlite-schema.ts";
@@ -51,6 +52,11 @@ const STATEMENTS = {
   firstKept: "SELECT seq FROM events WHERE at_wall_ms >= ? ORDER BY seq LIMIT 1",
   firstEvent: "SELECT min(seq) AS seq FROM events",
   trim: "DELETE FROM events WHERE seq < ?",
+  publishedAs: "SELECT seq FROM published WHERE id = ?",
+  addPublished: "INSERT INTO published (id, seq) VALUES (?, ?)",
+  trimPublished: "DELETE FROM published WHERE seq < ?",
+  note: "SELECT note FROM notes WHERE name = ?",
+  setNote: "INSERT OR REPLACE INTO notes (name, note) VALUES (?, ?)",
   foreignVersion: "PRAGMA data_version",
 } as const;
 
@@ -112,6 +118,10 @@ export class SqliteDatabase {
         return this.#load();
       case "commit":
         return this.#commit(call.in);
+      case "note": {
+        const row = this.#prepared("note").get(call.in.name);
+        return row === undefined ? null : String(row["note"]);
+      }
       case "events":
         return this.#events(call.in.after, call.in.limit);
       case "configurations":
@@ -164,7 +174,7 @@ export class SqliteDatabase {
     };
   }
 
-  #commit(commit: Commit): { revision: number; events: readonly LoggedEvent[] } {
+  #commit(commit: Commit): Committed {
     const refusal = whyFenced(commit, this.#leadership(), (service) => {
       const row = this.#prepared("epoch").get(service);
       return row === undefined ? null : asNumber(row["epoch"], `the epoch of service ${service}`);
@@ -176,8 +186,10 @@ export class SqliteDatabase {
     if (commit.settings !== null) this.#prepared("setSettings").run(JSON.stringify(commit.settings));
     if (commit.configuration !== null) this.#addConfiguration(commit.configuration);
     if (raisesRevision(commit)) this.#prepared("raiseRevision").run();
-    const events = this.#addEvents(commit.events);
-    return { revision: asNumber(this.#prepared("state").get()?.["revision"], "the revision"), events };
+    for (const [name, note] of Object.entries(commit.notes ?? {})) this.#prepared("setNote").run(name, note);
+    const { events, repeats } = this.#addEvents(commit.events);
+    const revision = asNumber(this.#prepared("state").get()?.["revision"], "the revision");
+    return { revision, events, repeats };
   }
 
   #addConfiguration(wanted: ConfigurationVersion): void {
@@ -191,14 +203,17 @@ export class SqliteDatabase {
     this.#prepared("addConfiguration").run(next.version, next.hash, JSON.stringify(next));
   }
 
-  #addEvents(drafts: Commit["events"]): LoggedEvent[] {
-    if (drafts.length === 0) return [];
-    let seq = this.#lastEvent();
-    return drafts.map((draft) => {
-      seq++;
-      this.#prepared("addEvent").run(seq, draft.atWallMs, JSON.stringify(draft));
-      return { ...draft, seq };
+  #addEvents(drafts: Commit["events"]): Pick<Committed, "events" | "repeats"> {
+    if (drafts.length === 0) return { events: [], repeats: [] };
+    const { events, repeats, ids } = numberEvents(drafts, this.#lastEvent(), (id) => {
+      const row = this.#prepared("publishedAs").get(id);
+      return row === undefined ? null : asNumber(row["seq"], "an event's number");
     });
+    for (const event of events) {
+      this.#prepared("addEvent").run(event.seq, event.atWallMs, JSON.stringify(event));
+    }
+    for (const [id, seq] of ids) this.#prepared("addPublished").run(id, seq);
+    return { events, repeats };
   }
 
   #lastEvent(): number {
@@ -229,7 +244,9 @@ export class SqliteDatabase {
     if (first === null) return 0;
     const kept = this.#prepared("firstKept").get(beforeWallMs)?.["seq"] ?? this.#lastEvent();
     const piece = asNumber(first, "an event's number") + limit;
-    return Number(this.#prepared("trim").run(Math.min(asNumber(kept, "an event's number"), piece)).changes);
+    const before = Math.min(asNumber(kept, "an event's number"), piece);
+    this.#prepared("trimPublished").run(before);
+    return Number(this.#prepared("trim").run(before).changes);
   }
 }
 

@@ -38,6 +38,15 @@ const MIGRATIONS: readonly string[] = [
      at_wall_ms REAL NOT NULL,
      event TEXT NOT NULL
    ) STRICT;`,
+  `CREATE TABLE published (
+     id TEXT PRIMARY KEY,
+     seq INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX published_seq ON published (seq);
+   CREATE TABLE notes (
+     name TEXT PRIMARY KEY,
+     note TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Brings the file up to date. Takes the write lock, so that a read-only file is found out here. */

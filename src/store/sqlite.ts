@@ -11,7 +11,14 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent } from "../core/model.ts";
-import { StoreFenced, StoreUnavailable, type Store, type StoreContents } from "./contract.ts";
+import {
+  StoreFenced,
+  StoreUnavailable,
+  type Committed,
+  type NoteName,
+  type Store,
+  type StoreContents,
+} from "./contract.ts";
 import {
   writes,
   type SqliteAnswer,
@@ -84,8 +91,12 @@ class SqliteStore implements Store {
     return this.#call("load", null);
   }
 
-  commit(commit: Commit): Promise<{ readonly revision: number; readonly events: readonly LoggedEvent[] }> {
+  commit(commit: Commit): Promise<Committed> {
     return this.#call("commit", commit);
+  }
+
+  note(name: NoteName): Promise<string | null> {
+    return this.#call("note", { name });
   }
 
   events(after: number, limit: number): Promise<readonly LoggedEvent[]> {

@@ -10,6 +10,7 @@ import type {
   LeadershipRecord,
   Maintenance,
   Pause,
+  Publication,
   ServiceRow,
   Settings,
   WantedMove,
@@ -106,6 +107,7 @@ export const readEvent: Guard<EventDraft> = (json) =>
     text: text(from, "text", TEXT),
     ...(present(from, "row") ? { row: integer(from, "row", 0) } : {}),
     ...(present(from, "evidence") ? { evidence: object(from, "evidence", (members) => members) } : {}),
+    ...(present(from, "publication") ? { publication: object(from, "publication", publication) } : {}),
   }));
 
 function fromJson<T>(json: unknown, read: (from: Members) => T): Parsed<T> {
@@ -132,6 +134,15 @@ function candidate(from: Members): Candidate {
     name: word(from, "name", NAME),
     stateId: word(from, "stateId", NAME),
     url: text(from, "url", NAME * 4),
+  };
+}
+
+function publication(from: Members): Publication {
+  return {
+    namespace: word(from, "namespace", NAME),
+    key: word(from, "key", NAME),
+    value: from["value"] ?? null,
+    idempotencyKey: word(from, "idempotencyKey", NAME),
   };
 }
 

@@ -9,8 +9,9 @@
  * The nodes of a long list (events) lie in folders of a thousand, as a listing has no pages.
  */
 import type { ACL, Transaction } from "node-zookeeper-client";
+import { NOTES } from "./contract.ts";
 import { EngineTrouble, type Attempt } from "./engine.ts";
-import { BUCKETS, bucketKey, type Item, type Listed, type Put } from "./key-value-layout.ts";
+import { BUCKETS, PUBLISHED, bucketKey, type Item, type Listed, type Put } from "./key-value-layout.ts";
 import type { KeyValueServer } from "./key-value.ts";
 import type { StoreLocation } from "./location.ts";
 import { pause } from "./pause.ts";
@@ -25,13 +26,16 @@ import {
   loadLibrary,
   type ZookeeperLibrary,
 } from "./zookeeper-connection.ts";
-import { assertSize, groupOf, versionOf } from "./zookeeper-nodes.ts";
+import { LISTS, assertSize, folderOf, groupOf, versionOf } from "./zookeeper-nodes.ts";
 import { askServer, unsuitable } from "./zookeeper-version.ts";
 
 const WATCH_AGAIN_MS = 500;
+/** Nodes removed side by side. */
+const AT_ONCE = 500;
 /** Tries of one swap: the first, and one more when its answer was lost. */
 const TRIES = 2;
-const LISTS = ["events", "configurations", "pieces"] as const;
+/** Nodes that came with a later version than the first. */
+const LATER = [PUBLISHED, "notes", ...NOTES.map((name) => `notes/${name}`)] as const;
 
 export class ZookeeperServer implements KeyValueServer {
   readonly #location: StoreLocation;
@@ -60,7 +64,10 @@ export class ZookeeperServer implements KeyValueServer {
       for (const [index] of parts.entries()) {
         await this.#make(connection, `/${parts.slice(0, index + 1).join("/")}`);
       }
-      return { isEmpty: (await connection.getChildren(this.#root))?.length === 0 };
+      const isEmpty = (await connection.getChildren(this.#root))?.length === 0;
+      // What a store of an earlier version lacks.
+      if (!isEmpty) for (const key of LATER) await this.#make(connection, `${this.#root}/${key}`);
+      return { isEmpty };
     });
   }
 
@@ -181,7 +188,7 @@ export class ZookeeperServer implements KeyValueServer {
       transaction.create(`${this.#root}/${key}`, empty, this.#acl());
     };
     for (const folder of [...LISTS, "rows"]) make(folder);
-    for (const key of ["leadership", "settings"]) make(key);
+    for (const key of ["leadership", "settings", ...LATER]) make(key);
     for (let number = 0; number < BUCKETS; number++) make(bucketKey(number));
     transaction.setData(`${this.#root}/leadership`, empty, -1);
     transaction.setData(`${this.#root}/state`, state ?? empty, -1);
@@ -205,18 +212,21 @@ export class ZookeeperServer implements KeyValueServer {
 
   remove(folder: string, names: readonly string[], attempt: Attempt): Promise<void> {
     return this.#use(attempt, async (connection) => {
+      for (let at = 0; at < names.length; at += AT_ONCE) {
+        const nodes = names.slice(at, at + AT_ONCE).map((name) => this.#path(`${folder}/${name}`));
+        await Promise.all(nodes.map((node) => this.#drop(connection, node)));
+      }
+      if (folder === PUBLISHED) return;
       const groups = new Set(names.map((name) => groupOf(name)));
-      const nodes = names.map((name) => `${folder}/${groupOf(name)}/${name}`);
-      await Promise.all(nodes.map((node) => this.#drop(connection, node)));
       // The newest event is never removed, so a folder that is empty now stays so.
-      for (const group of groups) await this.#drop(connection, `${folder}/${group}`);
+      for (const group of groups) await this.#drop(connection, `${this.#root}/${folder}/${group}`);
     });
   }
 
   /** Removes a node, if it is there and has nothing below it. */
-  async #drop(connection: ZookeeperConnection, key: string): Promise<void> {
+  async #drop(connection: ZookeeperConnection, path: string): Promise<void> {
     try {
-      await connection.commit((transaction) => transaction.remove(`${this.#root}/${key}`, -1));
+      await connection.commit((transaction) => transaction.remove(path, -1));
     } catch (error) {
       if (!(error instanceof ZookeeperRefusal) || ![NO_NODE, NOT_EMPTY].includes(error.code)) throw error;
     }
@@ -265,8 +275,8 @@ export class ZookeeperServer implements KeyValueServer {
 
   #path(key: string): string {
     const [folder = "", name] = key.split("/");
-    const isListed = name !== undefined && LISTS.some((list) => list === folder);
-    return isListed ? `${this.#root}/${folder}/${groupOf(name)}/${name}` : `${this.#root}/${key}`;
+    const below = folderOf(folder, name);
+    return below === null ? `${this.#root}/${key}` : `${this.#root}/${folder}/${below}/${name}`;
   }
 
   #acl(): ACL[] {

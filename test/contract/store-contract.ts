@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { StoreFenced, StoreUnavailable, type Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
+import { publishingContract } from "./publishing-contract.ts";
 import { SETTINGS, commit, configuration, event, leadershipRecord, serviceRow } from "./store-samples.ts";
 
 /** Where a test's own, empty store is. */
@@ -173,6 +174,7 @@ export function storeContract(name: string, newPlace: () => Promise<StorePlace>)
             { ...full, seq: 1 },
             { ...event("plain"), seq: 2 },
           ],
+          repeats: [],
         });
         const other = await open();
         const contents = await other.load();
@@ -287,6 +289,8 @@ export function storeContract(name: string, newPlace: () => Promise<StorePlace>)
         expect(moves.map(({ epoch }) => epoch)).toEqual(upTo(60));
       });
     });
+
+    publishingContract({ store: () => store, open, lead, run });
 
     describe("what outlives a crash", () => {
       test("after kill -9 in the middle of commits, all that was acknowledged is there, whole (I5)", async () => {

@@ -60,7 +60,7 @@ describe.skipIf(isPostgresMissing())("postgres", () => {
       const guest = `postgres://guest:guest@127.0.0.1:${server.port}/arbiter?prefix=${prefix}`;
       expect((await troubleOf(open(guest))).message).toMatch(/does not let guest do what is needed/u);
       await (await open(server.url(prefix))).close();
-      for (const table of ["state", "services", "configurations", "events"]) {
+      for (const table of ["state", "services", "configurations", "events", "published", "notes"]) {
         await server.query(`GRANT ALL ON ${prefix}_${table} TO guest`, "arbiter");
       }
       const store = await open(guest);
@@ -102,7 +102,7 @@ describe.skipIf(isPostgresMissing())("postgres", () => {
       const { rows } = (await clients[0]?.query(`SELECT schema_version, later FROM ${prefix}_state`)) ?? {
         rows: [],
       };
-      expect(rows).toEqual([{ schema_version: 2, later: null }]);
+      expect(rows).toEqual([{ schema_version: POSTGRES_MIGRATIONS.length + 1, later: null }]);
       await Promise.all(clients.map((client) => client.end()));
       expect(await store.leadership()).toEqual(leadershipRecord());
       await store.close();

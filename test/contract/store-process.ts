@@ -8,7 +8,7 @@ import { writeSync } from "node:fs";
 import type { Commit } from "../../src/core/arbiter-io.ts";
 import { StoreFenced, StoreUnavailable, type Store } from "../../src/store/contract.ts";
 import { openStore } from "../../src/store/open.ts";
-import { serviceRow, leadershipRecord } from "./store-samples.ts";
+import { serviceRow, leadershipRecord, published } from "./store-samples.ts";
 
 const [url = "", stateDir = "", task = "", name = "", times = "0"] = process.argv.slice(2);
 
@@ -35,6 +35,15 @@ async function record(store: Store, count: number): Promise<void> {
     const text = `${name} ${i}`;
     const { events } = await store.commit(commitOf(term, { events: [{ type: "test", atWallMs: i, text }] }));
     say({ seq: events[0]?.seq, text });
+  }
+}
+
+/** Publishes the same `count` events as every other process that does. */
+async function publish(store: Store, count: number): Promise<void> {
+  const term = (await store.leadership())?.term ?? 0;
+  for (let i = 0; i < count; i++) {
+    const { events, repeats } = await store.commit(commitOf(term, { events: [published(`once-${i}`)] }));
+    say({ once: i, seq: events[0]?.seq ?? repeats[0]?.seq, isNew: events.length === 1 });
   }
 }
 
@@ -69,6 +78,7 @@ try {
   const count = Number(times);
   if (task === "campaign") await campaign(store, count);
   else if (task === "record") await record(store, count);
+  else if (task === "publish") await publish(store, count);
   else if (task === "move") await move(store, count);
   else throw new Error(`No such task: ${task}`);
 } catch (error) {

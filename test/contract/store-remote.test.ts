@@ -18,6 +18,7 @@ function engineOf(transact: Transact): StoreEngine {
     leadership: nothing,
     load: nothing,
     events: nothing,
+    note: nothing,
     configurations: nothing,
     trim: nothing,
     watch: () => () => {},
@@ -29,7 +30,7 @@ function textsOf(calls: readonly WriteCall[]): string[] {
   return calls.flatMap((call) => (call.kind === "commit" ? call.commit.events.map(({ text }) => text) : []));
 }
 
-const DONE: WriteAnswer = { kind: "committed", revision: 0, events: [] };
+const DONE: WriteAnswer = { kind: "committed", revision: 0, events: [], repeats: [] };
 
 test("a call that was told `refused` is never carried out, also when its group is tried one by one", async () => {
   const carriedOut: string[] = [];

@@ -70,6 +70,16 @@ export function event(text: string, rest: Partial<EventDraft> = {}): EventDraft 
   return { type: "service-moved", atWallMs: 1_000, text, ...rest };
 }
 
+/** A program's own event. */
+export function published(
+  idempotencyKey: string,
+  value: unknown = null,
+  rest: Partial<EventDraft> = {},
+): EventDraft {
+  const publication = { namespace: "jobs", key: "etl", value, idempotencyKey };
+  return { type: "published", atWallMs: 1_000, text: "jobs/etl", publication, ...rest };
+}
+
 export function commit(rest: Partial<Commit> = {}): Commit {
   return { commitId: 1, term: 1, changes: [], settings: null, configuration: null, events: [], ...rest };
 }

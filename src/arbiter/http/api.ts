@@ -31,7 +31,8 @@ export interface Api {
 }
 
 export interface BodyMember {
-  readonly type: "string" | "boolean" | "integer";
+  /** json: any value at all. */
+  readonly type: "string" | "boolean" | "integer" | "json";
   readonly description: string;
   readonly required?: boolean;
   /** Of a string. */
@@ -42,6 +43,9 @@ export interface BodyMember {
 }
 export type BodyShape = Readonly<Record<string, BodyMember>>;
 
+/** A parameter of the query: what it means, if it is a number; a text else. */
+export type QueryParameter = string | { readonly type: "string"; readonly description: string };
+
 export interface Route {
   readonly method: "get" | "post" | "delete";
   /** As OpenAPI writes it: `/v1/services/{service}`. */
@@ -49,7 +53,9 @@ export interface Route {
   /** open: no token, whatever is set; read: the read token, if one is set; change: the token. */
   readonly access: "open" | "read" | "change";
   readonly summary: string;
-  readonly query?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, QueryParameter>>;
+  /** Headers that it understands. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Members of the JSON body; unknown ones are refused, so that a typo can't pass for a wish. */
   readonly body?: BodyShape;
   /** Media type of a good answer. (Default: application/json) */

@@ -6,6 +6,7 @@ import type { Request } from "express";
 import { readJson } from "../../protocol/body.ts";
 import type { BodyRead } from "../../protocol/body.ts";
 import { callerOf } from "../../protocol/caller.ts";
+import type { EventFilter } from "../../protocol/event-filter.ts";
 import { problem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
 import type { BodyMember, BodyShape } from "./api.ts";
@@ -13,8 +14,7 @@ import type { BodyMember, BodyShape } from "./api.ts";
 /** Any operation fits a thousand times, and so does a report of a daemon that holds a few services. */
 export const BODY_LIMIT_BYTES: number = 64 * 1024;
 
-type Value = string | number | boolean;
-export type Arguments = Readonly<Record<string, Value | undefined>>;
+export type Arguments = Readonly<Record<string, unknown>>;
 export type ArgumentsRead = { readonly ok: true; readonly value: Arguments } | (BodyRead & { ok: false });
 
 /** Everyone may say in whose name he asks; it stands in the event log, it grants nothing. */
@@ -35,7 +35,7 @@ export async function readArguments(request: Request, shape: BodyShape): Promise
 }
 
 function checked(given: Readonly<Record<string, unknown>>, shape: BodyShape): ArgumentsRead {
-  const value: Record<string, Value> = {};
+  const value: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(given)) {
     const expected = Object.hasOwn(shape, name) ? shape[name] : undefined;
     if (expected === undefined) {
@@ -45,9 +45,7 @@ function checked(given: Readonly<Record<string, unknown>>, shape: BodyShape): Ar
     if (member === null) continue;
     const wrong = mismatch(member, expected);
     if (wrong !== null) return refused(`\`${name}\` must be ${wrong}.`);
-    if (typeof member === "string" || typeof member === "number" || typeof member === "boolean") {
-      value[name] = member;
-    }
+    value[name] = member;
   }
   for (const [name, { required }] of Object.entries(shape)) {
     if (required === true && value[name] === undefined) return refused(`\`${name}\` is missing.`);
@@ -60,6 +58,7 @@ const CONTROL = /\p{Cc}/u;
 
 function mismatch(value: unknown, member: BodyMember): string | null {
   const { type, maxLength = 1_000, minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = member;
+  if (type === "json") return null;
   if (type === "boolean") return typeof value === "boolean" ? null : "true or false";
   if (type === "integer") {
     const fits = typeof value === "number" && Number.isSafeInteger(value);
@@ -93,6 +92,35 @@ export function numberOf(given: Arguments, name: string): number | null {
 export function askedBy(request: Request, given: Arguments): string {
   const { from, certificate } = callerOf(request);
   return textOf(given, "by") ?? certificate ?? `someone at ${from}`;
+}
+
+/** Which events are asked for; a problem names the parameter that is wrong. */
+export function queryFilter(request: Request): EventFilter | Problem {
+  const times: { since?: number; until?: number } = {};
+  for (const name of ["since", "until"] as const) {
+    const text = queryText(request, name);
+    if (text === undefined) continue;
+    const wallMs = /^\d{1,15}$/u.test(text) ? Number(text) : Date.parse(text);
+    if (Number.isNaN(wallMs)) {
+      const detail = `\`${name}\` must be a time as 2026-11-20T10:15:04Z, or milliseconds since 1970.`;
+      return problem(400, "Bad Request", detail, { code: "ERR_ARB_MESSAGE" });
+    }
+    times[name] = wallMs;
+  }
+  const types = (queryText(request, "type") ?? "").split(",").map((type) => type.trim());
+  return {
+    service: queryText(request, "service"),
+    namespace: queryText(request, "namespace"),
+    key: queryText(request, "key"),
+    types: types.filter((type) => type !== ""),
+    sinceWallMs: times.since,
+    untilWallMs: times.until,
+  };
+}
+
+function queryText(request: Request, name: string): string | undefined {
+  const text: unknown = request.query[name];
+  return typeof text === "string" && text !== "" ? text : undefined;
 }
 
 /** A whole number of the query; undefined: it isn't there. */

@@ -3,14 +3,18 @@
  * on where the reader was, with nothing lost and nothing twice; without it, it begins with what
  * happens next.
  *
+ * A filter leaves events out; the number of the last one that was looked at is sent with each
+ * comment, so that a reader who wants little doesn't begin far back.
+ *
  * A reader that doesn't keep up is cut off rather than buffered for: it comes back with the number
  * of the last event that it got.
  */
 import type { Request, Response } from "express";
 import type { LoggedEvent } from "../../core/model.ts";
+import { wantedBy } from "../../protocol/event-filter.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { Api } from "./api.ts";
-import { queryNumber } from "./arguments.ts";
+import { queryFilter, queryNumber } from "./arguments.ts";
 
 const MOST_STREAMS = 200;
 const MOST_BUFFERED_BYTES = 1024 * 1024;
@@ -22,6 +26,11 @@ export function eventStream({ engine }: Api, request: Request, response: Respons
   const after = startOf(request);
   if (typeof after === "object") {
     sendProblem(response, after);
+    return;
+  }
+  const filter = queryFilter(request);
+  if ("status" in filter) {
+    sendProblem(response, filter);
     return;
   }
   if (engine.feed.listeners >= MOST_STREAMS) {
@@ -47,10 +56,16 @@ export function eventStream({ engine }: Api, request: Request, response: Respons
     response.destroy();
     return false;
   };
-  const unfollow = engine.feed.follow(after ?? engine.feed.tail, (event) =>
-    send(`id: ${event.seq}\ndata: ${JSON.stringify(publicEvent(event))}\n\n`),
-  );
-  const comments = setInterval(() => send(": still here\n\n"), COMMENT_EVERY_MS);
+  const isWanted = wantedBy(filter);
+  // Who asks for a time in the past begins there.
+  const begin = after ?? (filter.sinceWallMs === undefined ? engine.feed.tail : 0);
+  let seen = begin;
+  const unfollow = engine.feed.follow(begin, (event) => {
+    seen = event.seq;
+    if (!isWanted(event)) return !response.destroyed;
+    return send(`id: ${event.seq}\ndata: ${JSON.stringify(publicEvent(event))}\n\n`);
+  });
+  const comments = setInterval(() => send(`: still here\nid: ${seen}\n\n`), COMMENT_EVERY_MS);
   response.on("close", () => {
     clearInterval(comments);
     unfollow();

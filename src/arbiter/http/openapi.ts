@@ -63,11 +63,17 @@ function parameters(route: Route): readonly Json[] {
   const inQuery = Object.entries(route.query ?? {}).map(([name, description]) => ({
     name,
     in: "query",
+    description: typeof description === "string" ? description : description.description,
+    schema: typeof description === "string" ? { type: "integer", minimum: 0 } : { type: description.type },
+  }));
+  const inHeader = Object.entries(route.headers ?? {}).map(([name, description]) => ({
+    name,
+    in: "header",
     description,
-    schema: { type: "integer", minimum: 0 },
+    schema: { type: "string" },
   }));
   const headers = route.method === "get" ? [MIN_VERSION] : [];
-  return [...inPath, ...inQuery, ...headers];
+  return [...inPath, ...inQuery, ...inHeader, ...headers];
 }
 
 const MIN_VERSION: Json = {
@@ -98,7 +104,7 @@ function requestBody(shape: BodyShape): Json {
 
 function schemaOf({ type, description, maxLength, minimum, maximum }: BodyMember): Json {
   return {
-    type,
+    ...(type === "json" ? {} : { type }),
     description,
     ...(maxLength === undefined ? {} : { minLength: 1, maxLength }),
     ...(minimum === undefined ? {} : { minimum }),

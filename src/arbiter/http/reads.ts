@@ -6,11 +6,6 @@ import { clusterMap, leaderOf, mapTag, peers, serviceAnswer } from "../cluster-m
 import { statusOf } from "../status.ts";
 import type { Api } from "./api.ts";
 import { parameter } from "./api.ts";
-import { queryNumber } from "./arguments.ts";
-import { publicEvent } from "./event-stream.ts";
-
-const MOST_EVENTS = 1_000;
-const SOME_EVENTS = 100;
 
 export function healthz({ engine }: Api, _request: Request, response: Response): void {
   sendJson(response, 200, { name: engine.state.options.name, state: engine.state.leadership.mode });
@@ -132,24 +127,6 @@ export function config({ engine }: Api, _request: Request, response: Response): 
         ? null
         : { at: new Date(refusedEdit.atWallMs).toISOString(), errors: refusedEdit.errors },
   });
-}
-
-export async function events({ engine }: Api, request: Request, response: Response): Promise<void> {
-  const after = queryNumber(request, "after", Number.MAX_SAFE_INTEGER);
-  const limit = queryNumber(request, "limit", MOST_EVENTS) ?? SOME_EVENTS;
-  if (typeof after === "object") {
-    sendProblem(response, after);
-    return;
-  }
-  if (typeof limit === "object") {
-    sendProblem(response, limit);
-    return;
-  }
-  await engine.feed.refresh();
-  // Without a number to go on from: the newest.
-  const from = after ?? Math.max(0, engine.feed.tail - limit);
-  const list = limit === 0 ? [] : await engine.feed.after(from, limit);
-  sendJson(response, 200, { events: list.map((event) => publicEvent(event)), last: engine.feed.tail });
 }
 
 export async function metrics({ engine }: Api, _request: Request, response: Response): Promise<void> {

@@ -2,6 +2,7 @@
 import { sendJson } from "../../protocol/problem.ts";
 import type { Route } from "./api.ts";
 import { eventStream } from "./event-stream.ts";
+import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
 import {
   later,
@@ -19,18 +20,8 @@ import {
 } from "./operations.ts";
 import { arbiterPromise } from "./other-arbiters.ts";
 import { page } from "./page.ts";
-import {
-  config,
-  events,
-  healthz,
-  leader,
-  map,
-  metrics,
-  peerList,
-  service,
-  services,
-  status,
-} from "./reads.ts";
+import { publish, PUBLISH_BODY } from "./publish.ts";
+import { config, healthz, leader, map, metrics, peerList, service, services, status } from "./reads.ts";
 
 /** Of the HTTP contract; it rises with each addition. */
 export const API_VERSION = "1.0.0";
@@ -105,15 +96,20 @@ export const ROUTES: readonly Route[] = [
     ...read,
     path: "/v1/events",
     summary: "The event log, oldest first; without `after`, its end",
-    query: { after: "Only events with a higher number", limit: "At most so many (default 100, most 1000)" },
-    answers: { 200: "Events" },
+    query: {
+      after: "Only events with a higher number",
+      limit: "At most so many (default 100, most 1000)",
+      ...FILTER_QUERY,
+    },
+    answers: { 200: "Events, the last number of the log, and `next`: where to go on from" },
     serve: events,
   },
   {
     ...read,
     path: "/v1/events/stream",
     summary: "The event log as server-sent events; `Last-Event-ID` continues without loss",
-    query: { after: "Begin after this number (default: with what happens next)" },
+    query: { after: "Begin after this number (default: with what happens next)", ...FILTER_QUERY },
+    headers: { "Last-Event-ID": "Number of the last event that was got: goes before `after`" },
     produces: "text/event-stream",
     answers: { 200: "The stream" },
     serve: eventStream,
@@ -150,6 +146,22 @@ export const ROUTES: readonly Route[] = [
     serve: (_api, _request, response) => {
       sendJson(response, 200, openapi(ROUTES, API_VERSION));
     },
+  },
+  {
+    ...change,
+    path: "/v1/events",
+    summary: "Publishes a program's own event: it is in the log once it is answered",
+    body: PUBLISH_BODY,
+    headers: { "Idempotency-Key": "The log holds it once, however often it is sent" },
+    answers: {
+      200: "It was in the log already",
+      201: "It is in the log, under this number",
+      413: "The value is too large",
+      422: "The key stands for another event",
+      429: "Too many at once",
+      503: "It may be in the log, or nobody can take it now: send it again",
+    },
+    serve: publish,
   },
   moving("switchover", "Moves a service in good order"),
   moving("failover", "Takes a service from a daemon that has failed"),

@@ -63,6 +63,7 @@ function failing(): Store {
     load: () => store.load(),
     events: (after, limit) => store.events(after, limit),
     configurations: (limit) => store.configurations(limit),
+    note: (name) => store.note(name),
     trim: (beforeWallMs) => store.trim(beforeWallMs),
     watch: (onChange) => store.watch(onChange),
     close: () => store.close(),
