@@ -120,9 +120,12 @@ describe("events", () => {
   const LOG = [event(1), event(2, { service: "other" }), event(3, { text: "escape \u001B[31m is shown" })];
   const serveLog = async (): ReturnType<typeof standIn> =>
     standIn((asked, response) => {
-      const after = /^\/v1\/events\?after=(\d+)/u.exec(asked.path)?.[1];
-      if (after === undefined) return serveStatus(status())(asked, response);
-      sendJson(response, 200, { events: LOG.filter(({ seq }) => seq > Number(after)).slice(0, 2), last: 3 });
+      const { pathname, searchParams } = new URL(asked.path, "http://stand.in");
+      if (pathname !== "/v1/events") return serveStatus(status())(asked, response);
+      const page = LOG.filter(({ seq }) => seq > Number(searchParams.get("after"))).slice(0, 2);
+      const wanted = searchParams.get("service");
+      const events = page.filter(({ service }) => wanted === null || service === wanted);
+      sendJson(response, 200, { events, last: 3, next: page.at(-1)?.seq ?? 3 });
       return true;
     });
 
