@@ -51,6 +51,8 @@ export interface DaemonStatus {
   readonly lastFailure: string | null;
   readonly failedChecks: number;
   readonly latencyMs: number | null;
+  /** It runs with another configuration than the one in force; null: it has one file alone, or never said. */
+  readonly hasDrifted: boolean | null;
   readonly services: readonly string[];
   readonly maintenance: { readonly by: string; readonly reason: string } | null;
   readonly removed: boolean;
@@ -182,8 +184,14 @@ function daemonStatus(state: ArbiterState, view: DaemonView, around: Surrounding
     lastFailure: view.lastFailure,
     failedChecks: view.failedChecks,
     latencyMs: view.roundTripMs === null ? null : Math.round(view.roundTripMs * 1_000) / 1_000,
+    hasDrifted: driftOf(state, report),
     services: [...(state.holdings.get(spec.name) ?? [])],
     maintenance: kept === undefined ? null : { by: kept.by, reason: kept.reason },
     removed: view.removed,
   };
+}
+
+function driftOf({ configuration }: ArbiterState, report: DaemonView["report"]): boolean | null {
+  if (report === null || report.configVersion === "") return null;
+  return report.configVersion !== configuration.hash;
 }

@@ -132,4 +132,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "make certificates for TLS: a small authority for those who have none",
     load: async () => (await import("./pki.ts")).pkiCommand(),
   },
+  {
+    name: "completion",
+    group: CONFIGURE,
+    summary: "completion of commands and names for bash, zsh or fish",
+    load: async () => (await import("./completion.ts")).completionCommand(),
+  },
 ];

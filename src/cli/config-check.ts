@@ -3,7 +3,7 @@
  * alone: no arbiter has to run, and no name is looked up.
  */
 import { Command } from "commander";
-import type { Loaded } from "../config/index.ts";
+import type { Loaded } from "../config/load.ts";
 import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
 import { SaidNo } from "./failure.ts";
 import type { PrintOptions } from "./options.ts";
@@ -27,7 +27,8 @@ export function configCheckCommand(): Command {
 }
 
 async function check(path: string | undefined, options: CheckOptions): Promise<void> {
-  const { loadConfiguration, showProblems } = await import("../config/index.ts");
+  const { loadConfiguration } = await import("../config/load.ts");
+  const { showProblems } = await import("../config/show.ts");
   const { countProblems, locateConfiguration, sayProblems } = await import("./configuration.ts");
   const loaded = await loadConfiguration(locateConfiguration(path ?? options.config));
   const { errors, warnings } = countProblems(loaded.problems);

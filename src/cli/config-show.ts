@@ -1,6 +1,6 @@
 /** `arbiter config show`: what is in force once the files are read, every default included. */
 import { Command } from "commander";
-import type { ShownConfiguration } from "../config/index.ts";
+import type { ShownConfiguration } from "../config/show.ts";
 import type { PrintOptions } from "./options.ts";
 import { withExamples, withFolder, withJson } from "./options.ts";
 import type { Terminal } from "./output.ts";
@@ -17,7 +17,7 @@ export function configShowCommand(): Command {
     .description("what is in force once the files are read, every default included")
     .argument("[path]", "folder or file, as --config")
     .action(async (path: string | undefined, options: ShowOptions) => {
-      const { showConfiguration } = await import("../config/index.ts");
+      const { showConfiguration } = await import("../config/show.ts");
       const { loadValid } = await import("./configuration.ts");
       const shown = showConfiguration(await loadValid(path ?? options.config));
       if (options.json === true) printJson(shown);

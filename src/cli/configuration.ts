@@ -8,22 +8,23 @@
  */
 import { accessSync, constants } from "node:fs";
 import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
+import { IMPLIED_ARBITER, loadConfiguration, type Loaded } from "../config/load.ts";
 import {
-  IMPLIED_ARBITER,
-  loadConfiguration,
-  renderProblem,
   resolveConfigPath,
   stateDirOf as stateDirOfLoaded,
   tlsFilesOf,
   tokenFileOf,
-} from "../config/index.ts";
-import type { Loaded, Problem } from "../config/index.ts";
+} from "../config/locate.ts";
+import { type Problem, renderProblem } from "../config/problem.ts";
 import { ClearNo, SaidNo } from "./failure.ts";
 import { counted, standardError } from "./output.ts";
 import type { ArbiterPlaces, ClientTls } from "./places.ts";
 
 /** The folder or file that is meant; that there is none is a clear no. */
-export function locateConfiguration(given: string | undefined, next: string | null = null): string {
+export function locateConfiguration(
+  given: string | undefined,
+  next = "`arbiter init DIR` writes a sample; --config DIR names a folder.",
+): string {
   const located = resolveConfigPath({ flag: given });
   if (!located.ok) throw new ClearNo(located.error, next);
   return located.path;

@@ -8,27 +8,17 @@
  */
 import { readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import type { Got, Method, Response } from "got";
-import { messageOf } from "../protocol/errors.ts";
+import { type ErrorCode, messageOf } from "../protocol/errors.ts";
 import { ClearNo } from "./failure.ts";
+import { httpStream, httpText, NoAnswer, type RequestTls } from "./http-request.ts";
+import { nextStepOf } from "./next-step.ts";
 import type { ArbiterPlaces, ClientTls } from "./places.ts";
 
 /** Time to reach a machine; a dead host costs so much before the next arbiter is tried. */
 const CONNECT_MS = 1000;
-const TIMEOUTS = { lookup: CONNECT_MS, connect: CONNECT_MS, secureConnect: 2 * CONNECT_MS };
 /** Time for an answer. A read comes out of memory; a change is forwarded to the leader and committed first. */
 const READ_MS = 3000;
 const CHANGE_MS = 15_000;
-
-/** The request has not reached anyone: the next arbiter may be asked. */
-const NOT_SENT = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EHOSTDOWN",
-]);
 
 export interface Answer {
   readonly url: string;
@@ -49,16 +39,8 @@ export interface Connection {
 }
 
 export async function connect(places: ArbiterPlaces): Promise<Connection> {
-  const { default: got } = await import("got");
   const headers = await authorization(places.tokenFile);
-  const client = got.extend({
-    throwHttpErrors: false,
-    retry: { limit: 0 },
-    followRedirect: false,
-    timeout: TIMEOUTS,
-    headers: { accept: "application/json", ...headers },
-    https: await secureOptions(places.tls),
-  });
+  const client: Client = { headers, tls: await secureOptions(places.tls) };
   let urls = [...places.urls];
 
   const ask: Connection["ask"] = async (method, path, body) => {
@@ -92,9 +74,13 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
       throw refusal(answer, places.tokenFile !== null);
     },
     stream: (path, more) =>
-      client.stream(`${urls[0] ?? ""}${path}`, {
+      httpStream({
+        url: `${urls[0] ?? ""}${path}`,
+        method: "GET",
         headers: { ...headers, ...more, accept: "text/event-stream" },
-        throwHttpErrors: true,
+        connectMs: CONNECT_MS,
+        totalMs: Infinity,
+        tls: client.tls,
       }),
     url: () => urls[0] ?? "",
   };
@@ -104,52 +90,61 @@ type Attempt =
   | { readonly answer: { readonly status: number; readonly body: unknown } }
   | { readonly problem: string; readonly notSent: boolean };
 
-async function attempt(client: Got, method: Method, url: string, body: unknown): Promise<Attempt> {
-  let response: Response<string>;
+interface Client {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: RequestTls;
+}
+
+async function attempt(client: Client, method: string, url: string, body: unknown): Promise<Attempt> {
+  let answer: { readonly status: number; readonly text: string };
   try {
-    response = await client(url, {
+    answer = await httpText({
+      url,
       method,
-      responseType: "text",
-      timeout: { ...TIMEOUTS, request: method === "GET" ? READ_MS : CHANGE_MS },
-      ...(body === undefined ? {} : { json: body }),
+      headers: { ...client.headers, accept: "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      connectMs: CONNECT_MS,
+      totalMs: method === "GET" ? READ_MS : CHANGE_MS,
+      tls: client.tls,
     });
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const code = "code" in error ? String(error.code) : "";
-    const phase = "event" in error ? String(error.event) : "";
-    const beforeSending = phase === "lookup" || phase === "connect" || phase === "secureConnect";
-    return { problem: plainReason(code, error.message), notSent: NOT_SENT.has(code) || beforeSending };
+    if (!(error instanceof NoAnswer)) throw error;
+    return { problem: error.message, notSent: error.notSent };
   }
   try {
-    const value: unknown = response.body === "" ? null : JSON.parse(response.body);
-    return { answer: { status: response.statusCode, body: value } };
+    const value: unknown = answer.text === "" ? null : JSON.parse(answer.text);
+    return { answer: { status: answer.status, body: value } };
   } catch {
     return {
-      problem: `answers something that isn't JSON (status ${response.statusCode}): no arbiter?`,
+      problem: `answers something that isn't JSON (status ${answer.status}): no arbiter?`,
       notSent: false,
     };
   }
 }
 
-function plainReason(code: string, message: string): string {
-  if (code === "ECONNREFUSED") return "nobody listens there";
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "no such host";
-  if (code === "ETIMEDOUT") return "no answer in time";
-  return message;
-}
+const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  401: "ERR_ARB_UNAUTHORIZED",
+  403: "ERR_ARB_FORBIDDEN",
+  404: "ERR_ARB_NOT_FOUND",
+  409: "ERR_ARB_CONFLICT",
+  503: "ERR_ARB_NOT_LEADER",
+};
 
 /** What a refusing answer says, and what helps. */
 export function refusal(answer: Answer, hadToken: boolean): ClearNo {
   const text = problemText(answer.body) ?? `${answer.url} answered with status ${answer.status}.`;
-  if (answer.status === 401 || answer.status === 403) {
+  if (hadToken && (answer.status === 401 || answer.status === 403)) {
     return new ClearNo(
       text,
-      hadToken
-        ? "The token that was sent isn't the cluster's: compare the file with the arbiter's `token_file`."
-        : "It wants the cluster's token: --token-file FILE, $ARBITER_TOKEN_FILE, or --config DIR with a `token_file`.",
+      "The token that was sent isn't the cluster's: compare the file with the arbiter's `token_file` (`arbiter config show`).",
     );
   }
-  return new ClearNo(text);
+  const code: unknown =
+    typeof answer.body === "object" && answer.body !== null ? Reflect.get(answer.body, "code") : null;
+  return new ClearNo(
+    text,
+    nextStepOf(code) ?? nextStepOf(BY_STATUS[answer.status]) ?? "`arbiter status` says how the cluster is.",
+  );
 }
 
 /** The sentence of an `application/problem+json` body, or of any body with a text. */
@@ -170,14 +165,10 @@ async function authorization(tokenFile: string | null): Promise<Record<string, s
   return { authorization: `Bearer ${source.token}` };
 }
 
-async function secureOptions({ ca, cert, key }: ClientTls): Promise<{
-  readonly certificateAuthority?: string;
-  readonly certificate?: string;
-  readonly key?: string;
-}> {
+async function secureOptions({ ca, cert, key }: ClientTls): Promise<RequestTls> {
   return {
-    ...(ca === null ? {} : { certificateAuthority: await readPem(ca) }),
-    ...(cert === null ? {} : { certificate: await readPem(cert) }),
+    ...(ca === null ? {} : { ca: await readPem(ca) }),
+    ...(cert === null ? {} : { cert: await readPem(cert) }),
     ...(key === null ? {} : { key: await readPem(key) }),
   };
 }
@@ -186,8 +177,10 @@ async function readPem(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new ClearNo(`the certificate file ${path} can't be read: ${messageOf(error)}`, null, {
-      cause: error,
-    });
+    throw new ClearNo(
+      `the certificate file ${path} can't be read: ${messageOf(error)}`,
+      "`arbiter config show` prints which files are used; ARBITER_TLS_CA, _CERT and _KEY name others.",
+      { cause: error },
+    );
   }
 }

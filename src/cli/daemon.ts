@@ -89,7 +89,8 @@ async function runDaemonCommand(words: readonly string[], options: DaemonOptions
     if (options.json === true) printJson({ name, pid, url, logFile });
     else standardOutput.write(`${name} runs as pid ${pid} at ${url}; its log is ${logFile}\n`);
   } catch (error) {
-    if (error instanceof ArbiterError && error.code === "ERR_ARB_USAGE") throw new WrongUsage(error.message);
+    if (error instanceof ArbiterError && error.code === "ERR_ARB_USAGE")
+      throw new WrongUsage(error.message, "`arbiter daemon --help` has examples.");
     throw error;
   }
 }

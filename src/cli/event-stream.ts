@@ -20,9 +20,11 @@ export async function* followEvents(
   const broken = new Promise<never>((_resolve, reject) => {
     stream.once("error", (error: Error) => {
       reject(
-        new ClearNo(`the stream of events from ${connection.url()} broke: ${error.message}.`, null, {
-          cause: error,
-        }),
+        new ClearNo(
+          `the stream of events from ${connection.url()} broke: ${error.message}.`,
+          "`arbiter status` says whether an arbiter answers.",
+          { cause: error },
+        ),
       );
     });
   });

@@ -19,7 +19,10 @@ export function failoverCommand(): Command {
     )
     .action(async (service: string, options: MoveOptions) => {
       if (options.evenIfAlive === true && options.force !== true) {
-        throw new WrongUsage("--even-if-alive goes with --force.");
+        throw new WrongUsage(
+          "--even-if-alive goes with --force.",
+          "`arbiter help failover` says what the two do.",
+        );
       }
       await move("failover", service, options);
     });

@@ -9,10 +9,10 @@
 export class ClearNo extends Error {
   override readonly name = "ClearNo";
   readonly exitCode = 1;
-  /** The next thing to try, printed on a line of its own; null where the message says it. */
-  readonly next: string | null;
+  /** The next thing to try, best a command; printed on a line of its own. */
+  readonly next: string;
 
-  constructor(message: string, next: string | null = null, options?: ErrorOptions) {
+  constructor(message: string, next: string, options?: ErrorOptions) {
     super(message, options);
     this.next = next;
   }
@@ -22,9 +22,9 @@ export class ClearNo extends Error {
 export class WrongUsage extends Error {
   override readonly name = "WrongUsage";
   readonly exitCode = 2;
-  readonly next: string | null;
+  readonly next: string;
 
-  constructor(message: string, next: string | null = null) {
+  constructor(message: string, next: string) {
     super(message);
     this.next = next;
   }

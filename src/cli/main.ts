@@ -9,6 +9,7 @@ import { Command, CommanderError } from "commander";
 import { COMMANDS } from "./commands.ts";
 import { codeOf } from "../protocol/errors.ts";
 import { ClearNo, SaidNo, WrongUsage } from "./failure.ts";
+import { nextStepOf } from "./next-step.ts";
 import { programVersion } from "./version.ts";
 
 const INTRODUCTION = "Keeps one and only one copy of each service running on a set of ordinary machines.";
@@ -69,11 +70,12 @@ export function conclude(error: unknown): number {
   }
   if (error instanceof ClearNo || error instanceof WrongUsage) {
     process.stderr.write(`arbiter: ${error.message}\n`);
-    if (error.next !== null) process.stderr.write(`  ${error.next}\n`);
+    process.stderr.write(`  ${error.next}\n`);
     return error.exitCode;
   }
   if (isOperatingError(error)) {
-    process.stderr.write(`arbiter: ${error.message}\n`);
+    const next = nextStepOf(codeOf(error)) ?? "`arbiter help COMMAND` tells what it needs.";
+    process.stderr.write(`arbiter: ${error.message}\n  ${next}\n`);
     return codeOf(error) === "ERR_ARB_USAGE" ? 2 : 1;
   }
   process.stderr.write(

@@ -10,12 +10,21 @@ type Style = Parameters<typeof styleText>[0];
 /** Where a command writes. A test gives its own; the program gives `process`. */
 export interface Terminal {
   readonly isTerminal: boolean;
+  /** In characters, as it is now: it may be resized. Infinity: a pipe. */
+  readonly width: number;
+  readonly height: number;
   readonly write: (text: string) => void;
   readonly paint: (style: Style, text: string) => string;
 }
 
 export const standardOutput: Terminal = {
   isTerminal: process.stdout.isTTY,
+  get width() {
+    return sizeOf(process.stdout).width;
+  },
+  get height() {
+    return sizeOf(process.stdout).height;
+  },
   write: (text) => {
     process.stdout.write(text);
   },
@@ -24,53 +33,25 @@ export const standardOutput: Terminal = {
 
 export const standardError: Terminal = {
   isTerminal: process.stderr.isTTY,
+  get width() {
+    return sizeOf(process.stderr).width;
+  },
+  get height() {
+    return sizeOf(process.stderr).height;
+  },
   write: (text) => {
     process.stderr.write(text);
   },
   paint: (style, text) => styleText(style, text, { stream: process.stderr }),
 };
 
-export function printJson(value: unknown, indent: 0 | 2 = 2): void {
-  process.stdout.write(`${JSON.stringify(value, null, indent)}\n`);
+/** Some terminals say 0: then nothing is known of their size. */
+function sizeOf(stream: NodeJS.WriteStream): { readonly width: number; readonly height: number } {
+  return { width: stream.columns || Infinity, height: stream.rows || Infinity };
 }
 
-/** A table without lines, as `kubectl` and `docker` print it: one row, one line, easy to copy. */
-export async function renderTable(
-  terminal: Terminal,
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-): Promise<string> {
-  const { default: Table } = await import("cli-table3");
-  const none = Object.fromEntries(
-    [
-      "top",
-      "top-mid",
-      "top-left",
-      "top-right",
-      "bottom",
-      "bottom-mid",
-      "bottom-left",
-      "bottom-right",
-      "left",
-      "left-mid",
-      "mid",
-      "mid-mid",
-      "right",
-      "right-mid",
-      "middle",
-    ].map((name) => [name, ""]),
-  );
-  const table = new Table({
-    chars: none,
-    style: { "padding-left": 0, "padding-right": 2, head: [], border: [] },
-    head: head.map((word) => terminal.paint("dim", word)),
-  });
-  table.push(...rows.map((row) => [...row]));
-  return `${table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n")}\n`;
+export function printJson(value: unknown, indent: 0 | 2 = 2): void {
+  process.stdout.write(`${JSON.stringify(value, null, indent)}\n`);
 }
 
 /** One line of a pipe: words, then `key=value`; what holds a blank is quoted as JSON has it. */

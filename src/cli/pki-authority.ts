@@ -42,7 +42,11 @@ export async function makeAuthority(folder: string, title: string, days: number)
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new ClearNo(`the folder ${folder} can't be made: ${messageOf(error)}`, null, { cause: error });
+    throw new ClearNo(
+      `the folder ${folder} can't be made: ${messageOf(error)}`,
+      "Name one that can be written to: `arbiter pki init DIR`.",
+      { cause: error },
+    );
   }
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const made = await x509.X509CertificateGenerator.createSelfSigned({
@@ -138,9 +142,11 @@ async function openAuthority(folder: string): Promise<Authority> {
       key: await webcrypto.subtle.importKey("pkcs8", der, ALGORITHM, false, ["sign"]),
     };
   } catch (error) {
-    throw new ClearNo(`the authority in ${folder} can't be used: ${messageOf(error)}`, null, {
-      cause: error,
-    });
+    throw new ClearNo(
+      `the authority in ${folder} can't be used: ${messageOf(error)}`,
+      "Restore its two files from a copy, or make another: `arbiter pki init DIR`.",
+      { cause: error },
+    );
   }
 }
 
@@ -149,7 +155,10 @@ function alternativeName(address: string): { readonly type: "ip" | "dns"; readon
   if (isIP(bare) !== 0) return { type: "ip", value: bare };
   // A host name's last label is never a number: `300.1.1.1` is a mistyped address.
   if (HOST.test(bare) && !/(?:^|\.)\d+$/u.test(bare)) return { type: "dns", value: bare };
-  throw new WrongUsage(`--address: \`${address}\` is neither an IP address nor a host name.`);
+  throw new WrongUsage(
+    `--address: \`${address}\` is neither an IP address nor a host name.`,
+    "For example: --address 10.0.0.2,db1.example.org",
+  );
 }
 
 function span(days: number, notBeyond?: Date): { readonly notBefore: Date; readonly notAfter: Date } {
@@ -208,6 +217,10 @@ function writeWhole(file: string, content: string, mode: number): void {
     }
     renameSync(temporary, file);
   } catch (error) {
-    throw new ClearNo(`${file} can't be written: ${messageOf(error)}`, null, { cause: error });
+    throw new ClearNo(
+      `${file} can't be written: ${messageOf(error)}`,
+      "Name a folder that can be written to: --dir DIR.",
+      { cause: error },
+    );
   }
 }

@@ -103,5 +103,8 @@ function told({ certificate, key, addresses, endsAt, fingerprint }: Issued): voi
 function daysOf(text: string): number {
   const days = /^\d{1,5}$/u.test(text) ? Number(text) : 0;
   if (days >= 1 && days <= MOST_DAYS) return days;
-  throw new WrongUsage(`--days: \`${text}\` is no number of days from 1 to ${MOST_DAYS}.`);
+  throw new WrongUsage(
+    `--days: \`${text}\` is no number of days from 1 to ${MOST_DAYS}.`,
+    "For example: --days 365",
+  );
 }

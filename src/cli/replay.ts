@@ -101,15 +101,20 @@ async function playFile(file: string, player: Replay): Promise<Found | null> {
       continue;
     }
     if (!isRecordingLine(value))
-      throw new ClearNo(`${file}, line ${number} is neither a snapshot nor an input.`);
+      throw new ClearNo(
+        `${file}, line ${number} is neither a snapshot nor an input.`,
+        "`arbiter help replay` says which files it plays.",
+      );
     try {
       const difference = player.take(value);
       if (difference !== null) return { ...difference, line: number, file };
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      throw new ClearNo(`${file}, line ${number} can't be played: ${messageOf(error)}`, null, {
-        cause: error,
-      });
+      throw new ClearNo(
+        `${file}, line ${number} can't be played: ${messageOf(error)}`,
+        "`arbiter --version` here and there: the file may be of another version.",
+        { cause: error },
+      );
     }
   }
   return null;
@@ -128,7 +133,11 @@ async function playJournal(file: string): Promise<Outcome> {
   let uncovered = 0;
   for await (const { number, value } of linesOf(file)) {
     if (value === null) continue;
-    if (!isJournalLine(value)) throw new ClearNo(`${file}, line ${number} is no transition.`);
+    if (!isJournalLine(value))
+      throw new ClearNo(
+        `${file}, line ${number} is no transition.`,
+        "`arbiter help replay` says which files it plays.",
+      );
     const now = madeAt.get(keyOf(value));
     if (now === undefined) {
       uncovered += 1;

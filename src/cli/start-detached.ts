@@ -10,10 +10,11 @@ import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readPidFile } from "../arbiter/pid-file.ts";
-import { stateDirOf, whichArbiter } from "../config/index.ts";
+import { stateDirOf, whichArbiter } from "../config/locate.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { loadValid } from "./configuration.ts";
 import { ClearNo, SaidNo } from "./failure.ts";
+import { httpText, NoAnswer } from "./http-request.ts";
 import { printJson, standardError, standardOutput } from "./output.ts";
 import type { StartOptions } from "./start.ts";
 
@@ -28,7 +29,7 @@ export async function startDetached(options: StartOptions): Promise<void> {
     name: options.name,
     localAddresses: [...addresses.map(({ address }) => address), hostname()],
   });
-  if (!chosen.ok) throw new ClearNo(chosen.error);
+  if (!chosen.ok) throw new ClearNo(chosen.error, "`arbiter start --name NAME` says which one this is.");
   const { name, url } = chosen.arbiter;
   const folder = stateDirOf(loaded, name);
   const logFile = join(folder, "arbiter.log");
@@ -86,7 +87,11 @@ async function untilReady(
   for (;;) {
     const running = readPidFile(folder);
     if (running !== null && running.pid === child.pid && (await answers(running.url))) return;
-    if (failures.length > 0) throw new ClearNo(`the arbiter can't be started: ${failures.join("; ")}`);
+    if (failures.length > 0)
+      throw new ClearNo(
+        `the arbiter can't be started: ${failures.join("; ")}`,
+        "`arbiter start`, without --detach, shows more.",
+      );
     if (child.exitCode !== null || child.signalCode !== null) {
       standardError.write(readFileSync(log.logFile).subarray(log.begin).toString("utf8"));
       throw new SaidNo(child.exitCode === 2 ? 2 : 1);
@@ -104,19 +109,21 @@ async function untilReady(
 
 /** Whether anything answers at all: that it is the child is known from its pid file. */
 async function answers(url: string): Promise<boolean> {
-  const { default: got } = await import("got");
   try {
-    await got(`${url}/healthz`, {
-      throwHttpErrors: false,
-      retry: { limit: 0 },
-      timeout: { request: 1000 },
+    await httpText({
+      url: `${url}/healthz`,
+      method: "GET",
+      headers: {},
+      connectMs: 1000,
+      totalMs: 1000,
       // It is this machine's own process; whom it shows its certificate to is not decided here.
-      https: { rejectUnauthorized: false },
+      tls: { rejectUnauthorized: false },
     });
     return true;
   } catch (error) {
     // A server that insists on a client's certificate has answered too.
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const cause = error instanceof NoAnswer ? error.cause : null;
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     return code.startsWith("ERR_SSL");
   }
 }

@@ -1,11 +1,21 @@
-/** The cluster's status as text: tables for a terminal, one line a thing for a pipe. */
-import type { Status } from "../arbiter/status.ts";
+/**
+ * The cluster's status as text: one screen for a terminal, one line a thing for a pipe.
+ *
+ * The screen is in the order of urgency: what is wrong and what to do about it, then services, then
+ * daemons, then arbiters, and in each table what is wrong comes first. Where there are more rows
+ * than the screen has lines, those that are well are counted instead of shown.
+ */
+import type { ArbiterStatus, DaemonStatus, ServiceStatus, Status } from "../arbiter/status.ts";
+import { type Cell, type Column, cut, renderColumns, wrap } from "./columns.ts";
 import type { Style, Terminal } from "./output.ts";
-import { agoText, durationText, plainLine, renderTable } from "./output.ts";
+import { agoText, counted, durationText, plainLine, printable } from "./output.ts";
 
 const GOOD = new Set(["held", "active", "leading"]);
 const BAD = new Set(["vacant", "unreachable", "failed", "fencing"]);
 const QUIET = new Set(["waiting", "standing-by"]);
+
+/** Problems that only tell of something that somebody wanted. */
+const NOTED = new Set(["paused", "stands-by"]);
 
 function styleOf(state: string): Style {
   if (GOOD.has(state)) return "green";
@@ -13,72 +23,198 @@ function styleOf(state: string): Style {
   return QUIET.has(state) ? "dim" : "yellow";
 }
 
-export async function statusTables(status: Status, terminal: Terminal, nowWallMs: number): Promise<string> {
-  const sections = [headLine(status, terminal), await serviceTable(status, terminal, nowWallMs)];
-  if (status.daemons.length > 0) sections.push(await daemonTable(status, terminal));
-  sections.push(await arbiterTable(status, terminal), problemText(status, terminal));
-  return sections.join("\n");
+interface Section {
+  readonly columns: readonly Column[];
+  /** Those that need a look first. */
+  readonly rows: readonly { readonly cells: readonly Cell[]; readonly isWell: boolean }[];
+  /** What a row that is left out is called. */
+  readonly what: string;
+}
+
+/** `all`: every row, however many lines that takes. */
+export function statusScreen(status: Status, terminal: Terminal, nowWallMs: number, all: boolean): string {
+  const head = `${headLine(status, terminal)}\n${problemText(status, terminal)}`;
+  const sections = [
+    serviceSection(status, nowWallMs),
+    daemonSection(status, nowWallMs),
+    arbiterSection(status),
+  ].filter(({ rows }) => rows.length > 0);
+  const room = all ? Infinity : terminal.height - head.split("\n").length - 1;
+  return [head, ...fitted(sections, room).map((section) => section(terminal))].join("\n");
+}
+
+/** Each section as text, with so many rows that all of them have room; small tables stay whole. */
+function fitted(sections: readonly Section[], room: number): ((terminal: Terminal) => string)[] {
+  let left = room;
+  const chosen = new Map<Section, number>();
+  const bySize = sections.toSorted((a, b) => a.rows.length - b.rows.length);
+  for (const [at, section] of bySize.entries()) {
+    // A blank line, the heads of its columns, and perhaps the line that counts the others.
+    const share = Math.floor(left / (bySize.length - at)) - 2;
+    const fits = section.rows.length <= share;
+    const shown = fits ? section.rows.length : Math.max(1, share - 1);
+    chosen.set(section, shown);
+    left -= shown + (fits ? 2 : 3);
+  }
+  return sections.map((section) => (terminal) => sectionText(section, chosen.get(section) ?? 0, terminal));
+}
+
+function sectionText({ columns, rows, what }: Section, most: number, terminal: Terminal): string {
+  const shown = rows.slice(0, most);
+  const hidden = rows.slice(most);
+  const text = renderColumns(
+    terminal,
+    columns,
+    shown.map(({ cells }) => cells),
+  );
+  if (hidden.length === 0) return text;
+  const unwell = hidden.filter(({ isWell }) => !isWell).length;
+  const how = unwell === 0 ? "all well" : `${unwell} of them not well`;
+  const more = `… and ${counted(hidden.length, `more ${what}`)}, ${how} (--all shows them)`;
+  return `${text}${terminal.paint(unwell === 0 ? "dim" : "yellow", cut(more, terminal.width))}\n`;
 }
 
 function headLine(status: Status, terminal: Terminal): string {
-  const leader =
-    status.leader === null
-      ? terminal.paint("red", "no arbiter leads")
-      : `${terminal.paint("bold", status.leader)} leads, term ${status.term}`;
-  return `Cluster ${status.cluster}: ${leader}, map version ${status.version}, configuration ${status.config.version}\n`;
-}
-
-async function serviceTable(status: Status, terminal: Terminal, nowWallMs: number): Promise<string> {
-  if (status.services.length === 0) return "No services: no daemon is configured as a master.\n";
-  const rows = status.services.map((service) => [
-    service.name,
-    service.holder ?? "-",
-    service.role ?? "-",
-    terminal.paint(styleOf(service.phase), service.phase) + (service.pause === null ? "" : " (paused)"),
-    String(service.epoch),
-    agoText(service.since, nowWallMs),
-    service.leaseRemainingMs === null ? "-" : durationText(service.leaseRemainingMs),
-  ]);
-  return renderTable(terminal, ["SERVICE", "HOLDER", "ROLE", "PHASE", "EPOCH", "FOR", "LEASE"], rows);
-}
-
-async function daemonTable(status: Status, terminal: Terminal): Promise<string> {
-  const rows = status.daemons.map((daemon) => [
-    daemon.name,
-    daemon.type,
-    daemon.role,
-    terminal.paint(styleOf(daemon.state), daemon.state) +
-      (daemon.maintenance === null ? "" : " (maintenance)"),
-    daemon.healthy ? "yes" : terminal.paint("red", "no"),
-    daemon.services.join(", ") || "-",
-    daemon.url,
-    daemon.lastFailure !== null && daemon.failedChecks > 0 ? daemon.lastFailure : daemon.reason,
-  ]);
-  return renderTable(
-    terminal,
-    ["DAEMON", "TYPE", "ROLE", "STATE", "HEALTHY", "HOLDS", "URL", "REASON"],
-    rows,
-  );
-}
-
-async function arbiterTable(status: Status, terminal: Terminal): Promise<string> {
-  const rows = status.arbiters.map((arbiter) => [
-    arbiter.name,
-    arbiter.role,
-    terminal.paint(styleOf(arbiter.state), arbiter.state),
-    arbiter.url,
-  ]);
-  return renderTable(terminal, ["ARBITER", "ROLE", "STATE", "URL"], rows);
+  const serious = status.problems.filter(({ code }) => !NOTED.has(code)).length;
+  const verdict =
+    serious === 0 ? terminal.paint("green", "all well") : terminal.paint("red", counted(serious, "problem"));
+  const said = `${printable(status.cluster)}: ${serious === 0 ? "all well" : counted(serious, "problem")}`;
+  const leader = status.leader === null ? "no arbiter leads" : `${status.leader} leads`;
+  const rest = `; ${leader}, term ${status.term}, map ${status.version}, configuration ${status.config.version}`;
+  const room = Math.max(0, terminal.width - said.length);
+  return `${terminal.paint("bold", printable(status.cluster))}: ${verdict}${terminal.paint("dim", cut(rest, room))}`;
 }
 
 function problemText(status: Status, terminal: Terminal): string {
-  if (status.problems.length === 0) return `${terminal.paint("green", "No problems.")}\n`;
   return status.problems
-    .map((problem) => {
-      const next = problem.next === "" ? "" : `  ${problem.next}\n`;
-      return `${terminal.paint("red", problem.code)} ${terminal.paint("bold", problem.subject)}: ${problem.text}\n${next}`;
+    .map(({ code, subject, text, next }) => {
+      const style = NOTED.has(code) ? "yellow" : "red";
+      // Most texts begin with whom they are about.
+      const about = text.startsWith(subject) || subject === "cluster" ? "" : ` ${subject}:`;
+      const words = wrap(`${code}${about} ${printable(text)}`, terminal.width, "  ");
+      const painted = words.replace(code, terminal.paint(style, code));
+      const step = next === "" ? "" : `  → ${wrap(printable(next), terminal.width - 4, "    ")}\n`;
+      return `${painted}\n${step}`;
     })
     .join("");
+}
+
+/** Unwell first, else as they are. */
+function byUrgency<T>(list: readonly T[], isWell: (one: T) => boolean): readonly T[] {
+  return list.toSorted((a, b) => Number(isWell(a)) - Number(isWell(b)));
+}
+
+function serviceIsWell({ phase, pause }: ServiceStatus): boolean {
+  return phase === "held" && pause === null;
+}
+
+function serviceSection({ services }: Status, nowWallMs: number): Section {
+  return {
+    what: "service",
+    columns: [
+      { head: "SERVICE", rank: 0 },
+      { head: "HOLDER", rank: 0 },
+      { head: "PHASE", rank: 0 },
+      { head: "ROLE", rank: 3 },
+      { head: "EPOCH", rank: 2 },
+      { head: "FOR", rank: 1 },
+      { head: "LEASE LEFT", rank: 4 },
+      { head: "LAST GAP", rank: 5 },
+    ],
+    rows: byUrgency(services, serviceIsWell).map((service) => ({
+      isWell: serviceIsWell(service),
+      cells: [
+        service.name,
+        service.holder ?? { text: "nobody", style: "red" },
+        {
+          text: service.pause === null ? service.phase : `${service.phase}, paused by ${service.pause.by}`,
+          style: service.pause === null ? styleOf(service.phase) : "yellow",
+        },
+        service.role ?? "-",
+        String(service.epoch),
+        agoText(service.since, nowWallMs),
+        service.leaseRemainingMs === null ? "-" : durationText(service.leaseRemainingMs),
+        service.lastGapMs === null ? "-" : durationText(service.lastGapMs),
+      ],
+    })),
+  };
+}
+
+function daemonIsWell({ healthy, state, maintenance, failedChecks }: DaemonStatus): boolean {
+  return healthy && !BAD.has(state) && maintenance === null && failedChecks === 0;
+}
+
+function daemonSection({ daemons }: Status, nowWallMs: number): Section {
+  return {
+    what: "daemon",
+    columns: [
+      { head: "DAEMON", rank: 0 },
+      { head: "STATE", rank: 0 },
+      { head: "HOLDS", rank: 2 },
+      { head: "ROLE", rank: 3 },
+      { head: "CHECKED", rank: 5 },
+      { head: "LATENCY", rank: 4 },
+      { head: "CONFIG", rank: 7 },
+      { head: "URL", rank: 6 },
+      { head: "REASON", rank: 1 },
+    ],
+    rows: byUrgency(daemons, daemonIsWell).map((daemon) => ({
+      isWell: daemonIsWell(daemon),
+      cells: [
+        daemon.name,
+        stateCell(daemon),
+        daemon.services.join(", ") || "-",
+        daemon.role,
+        daemon.lastSeen === null ? "never" : `${agoText(daemon.lastSeen, nowWallMs)} ago`,
+        daemon.latencyMs === null ? "-" : `${daemon.latencyMs.toFixed(1)} ms`,
+        driftCell(daemon),
+        daemon.url,
+        printable(reasonOf(daemon)),
+      ],
+    })),
+  };
+}
+
+function stateCell(daemon: DaemonStatus): Cell {
+  if (daemon.maintenance !== null) return { text: `${daemon.state}, maintenance`, style: "yellow" };
+  if (!daemon.healthy && !BAD.has(daemon.state)) return { text: `${daemon.state}, unhealthy`, style: "red" };
+  return { text: daemon.state, style: styleOf(daemon.state) };
+}
+
+/** A daemon that has one file alone has nothing to compare. */
+function driftCell({ hasDrifted }: DaemonStatus): Cell {
+  if (hasDrifted === null) return "-";
+  return hasDrifted ? { text: "differs", style: "yellow" } : "same";
+}
+
+function reasonOf(daemon: DaemonStatus): string {
+  if (daemon.maintenance !== null) return `${daemon.maintenance.reason} (by ${daemon.maintenance.by})`;
+  return daemon.lastFailure !== null && daemon.failedChecks > 0 ? daemon.lastFailure : daemon.reason;
+}
+
+function arbiterIsWell({ state }: ArbiterStatus): boolean {
+  return GOOD.has(state) || QUIET.has(state);
+}
+
+function arbiterSection({ arbiters }: Status): Section {
+  return {
+    what: "arbiter",
+    columns: [
+      { head: "ARBITER", rank: 0 },
+      { head: "STATE", rank: 0 },
+      { head: "ROLE", rank: 2 },
+      { head: "URL", rank: 1 },
+    ],
+    rows: byUrgency(arbiters, arbiterIsWell).map((arbiter) => ({
+      isWell: arbiterIsWell(arbiter),
+      cells: [
+        arbiter.name,
+        { text: arbiter.state, style: styleOf(arbiter.state) },
+        arbiter.role,
+        arbiter.url,
+      ],
+    })),
+  };
 }
 
 export function statusLines(status: Status): string {
@@ -90,6 +226,9 @@ export function statusLines(status: Status): string {
       config: status.config.version,
     }),
   ];
+  for (const { code, subject, text, next } of status.problems) {
+    lines.push(plainLine(["problem", code], { subject, text, next }));
+  }
   for (const { name, holder, role, phase, epoch, since, url, pause } of status.services) {
     lines.push(
       plainLine(["service", name], {
@@ -100,6 +239,8 @@ export function statusLines(status: Status): string {
         since,
         url,
         paused: pause === null ? null : true,
+        by: pause?.by,
+        until: pause?.until,
       }),
     );
   }
@@ -118,9 +259,6 @@ export function statusLines(status: Status): string {
   }
   for (const { name, role, state, url } of status.arbiters) {
     lines.push(plainLine(["arbiter", name], { role, state, url }));
-  }
-  for (const { code, subject, text, next } of status.problems) {
-    lines.push(plainLine(["problem", code], { subject, text, next }));
   }
   return lines.join("");
 }

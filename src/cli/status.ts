@@ -14,11 +14,12 @@ import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
 import { printJson, standardOutput } from "./output.ts";
 import { findPlaces } from "./places.ts";
-import { statusLines, statusTables } from "./status-text.ts";
+import { statusLines, statusScreen } from "./status-text.ts";
 import { readStatus } from "./wire.ts";
 
 interface StatusOptions extends ConnectionOptions, PrintOptions {
   readonly watch?: boolean;
+  readonly all?: boolean;
 }
 
 /** A person sees no more; an arbiter doesn't notice it. */
@@ -29,7 +30,8 @@ const SERIOUS = new Set(["vacant", "degraded", "suspect", "drift", "no-leader", 
 
 export function statusCommand(): Command {
   const command = new Command("status")
-    .option("--watch", "show it again and again, until Ctrl-C")
+    .option("--watch", "show it again and again, in place, until Ctrl-C")
+    .option("--all", "every row, also where the screen has room for fewer")
     .action(async (options: StatusOptions) => {
       const connection = await connect(await findPlaces(options));
       if (options.watch === true) await watch(connection, options);
@@ -50,42 +52,73 @@ export function isWell(status: Status): boolean {
   return !status.problems.some((problem) => SERIOUS.has(problem.code));
 }
 
-async function render(status: Status): Promise<string> {
-  return standardOutput.isTerminal ? statusTables(status, standardOutput, Date.now()) : statusLines(status);
+function render(status: Status, options: StatusOptions): string {
+  if (!standardOutput.isTerminal) return statusLines(status);
+  return statusScreen(status, standardOutput, Date.now(), options.all === true);
 }
 
 async function showOnce(connection: Connection, options: StatusOptions): Promise<void> {
   const status = await readStatus(connection);
   if (options.json === true) printJson(status);
-  else standardOutput.write(await render(status));
+  else standardOutput.write(render(status, options));
   if (!isWell(status)) throw new SaidNo();
 }
 
 /** A terminal is redrawn; a pipe gets a new block (or, with `--json`, a line) when something has changed. */
-async function watch(connection: Connection, options: StatusOptions): Promise<never> {
+async function watch(connection: Connection, options: StatusOptions): Promise<void> {
+  if (standardOutput.isTerminal && options.json !== true) await watchScreen(connection, options);
   let shown = "";
   for (;;) {
-    const text = await snapshot(connection, options.json === true);
-    if (standardOutput.isTerminal && options.json !== true) {
-      // Home, then clear what is left of the old one: no flicker.
-      standardOutput.write(`\u001B[H\u001B[2J${text}`);
-    } else if (text !== shown) {
-      standardOutput.write(shown === "" || options.json === true ? text : `\n${text}`);
-    }
+    const text = await block(connection, options);
+    if (text !== shown) standardOutput.write(shown === "" || options.json === true ? text : `\n${text}`);
     shown = text;
     await sleep(WATCH_EVERY_MS);
   }
 }
 
-async function snapshot(connection: Connection, asJson: boolean): Promise<string> {
+async function block(connection: Connection, options: StatusOptions): Promise<string> {
   try {
     const status = await readStatus(connection);
-    return asJson ? `${JSON.stringify(status)}\n` : await render(status);
+    return options.json === true ? `${JSON.stringify(status)}\n` : render(status, options);
   } catch (error) {
     // An arbiter that restarts is something to watch, not a reason to stop watching.
     if (!(error instanceof ClearNo)) throw error;
-    if (asJson)
-      return `${JSON.stringify({ problems: [{ code: "unreachable", subject: "cluster", text: error.message, next: error.next ?? "" }] })}\n`;
-    return `${error.message}\n`;
+    if (options.json !== true) return `${error.message}\n`;
+    const problem = { code: "unreachable", subject: "cluster", text: error.message, next: error.next };
+    return `${JSON.stringify({ problems: [problem] })}\n`;
   }
+}
+
+/** On a screen of its own, which gives way to what was there before; the last look stays, below it. */
+async function watchScreen(connection: Connection, options: StatusOptions): Promise<never> {
+  let last: Status | null = null;
+  standardOutput.write("\u001B[?1049h\u001B[?25l");
+  const leave = (): void => {
+    standardOutput.write("\u001B[?25h\u001B[?1049l");
+    if (last !== null) standardOutput.write(render(last, options));
+    process.exit(last !== null && isWell(last) ? 0 : 1);
+  };
+  process.once("SIGINT", leave).once("SIGTERM", leave);
+  for (;;) {
+    let silence = "";
+    try {
+      last = await readStatus(connection);
+    } catch (error) {
+      if (!(error instanceof ClearNo)) {
+        standardOutput.write("\u001B[?25h\u001B[?1049l");
+        throw error;
+      }
+      // What was last seen stays on the screen, below the line that says that it is old.
+      silence = `${standardOutput.paint("red", "no answer")} ${error.message}\n  → ${error.next}\n\n`;
+    }
+    const text = `${silence}${last === null ? "" : render(last, options)}`;
+    standardOutput.write(inPlace(text, standardOutput.height));
+    await sleep(WATCH_EVERY_MS);
+  }
+}
+
+/** Line over line, each cleared to its end: nothing flickers, nothing scrolls. */
+function inPlace(text: string, height: number): string {
+  const lines = text.trimEnd().split("\n").slice(0, height);
+  return `\u001B[H${lines.map((line) => `${line}\u001B[K`).join("\n")}\u001B[J`;
 }

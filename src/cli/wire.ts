@@ -46,5 +46,5 @@ export function unknownName(what: string, name: string, known: readonly string[]
     known.length === 0
       ? "There are none."
       : `There ${known.length === 1 ? "is" : "are"}: ${known.join(", ")}.`;
-  return new ClearNo(`there is no ${what} called ${name}. ${list}`);
+  return new ClearNo(`there is no ${what} called ${name}. ${list}`, "`arbiter status` shows them.");
 }

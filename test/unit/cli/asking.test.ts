@@ -241,7 +241,7 @@ describe("orders", () => {
       "--url",
       server.url,
     ]);
-    expect(stderr).toBe("arbiter: There is no daemon d. Known: a, b.\n");
+    expect(stderr).toContain("arbiter: There is no daemon d. Known: a, b.\n  `arbiter status`");
     expect(stdout).toBe("");
     expect(exitCode).toBe(1);
   });

@@ -120,6 +120,7 @@ export function daemonStatus(changes: Partial<DaemonStatus> = {}): DaemonStatus 
     lastFailure: null,
     failedChecks: 0,
     latencyMs: 0.8,
+    hasDrifted: null,
     services: ["scheduler-master"],
     maintenance: null,
     removed: false,

@@ -4,7 +4,6 @@ import { describe, expect, test } from "vitest";
 import {
   defaultLaunch,
   environmentOf,
-  isEmptyPlan,
   loadConfiguration,
   type Loaded,
   planChange,
@@ -15,6 +14,7 @@ import {
   tokenFileOf,
   whichArbiter,
 } from "../../../src/config/index.ts";
+import { isEmptyPlan } from "../../../src/config/plan.ts";
 import type { ClusterModel } from "../../../src/core/model.ts";
 import { Folder, loadFiles } from "./folder.ts";
 
