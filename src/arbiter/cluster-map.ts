@@ -5,8 +5,12 @@
  * A service has a holder from the commit of its epoch until that epoch is known to be over. A
  * holder in trouble (`suspect`, `fencing`) is still shown, since it may still be active: saying
  * "nobody" early would invite somebody else to begin.
+ *
+ * The map says what is committed and nothing else. So a version has one map, whoever makes it, and
+ * whatever else an arbiter has come to think since.
  */
 import type { ArbiterState, ServicePhase, ServiceView } from "../core/arbiter-state.ts";
+import type { ServiceRow } from "../core/model.ts";
 
 export interface MapEntry {
   readonly holder: string | null;
@@ -14,6 +18,8 @@ export interface MapEntry {
   readonly url: string | null;
   readonly address: string | null;
   readonly port: number | null;
+  /** When this holder got it, in ms since 1970; for people. */
+  readonly sinceWallMs: number;
 }
 
 export interface ClusterMap {
@@ -24,7 +30,7 @@ export interface ClusterMap {
 }
 
 /** `GET /v1/services/NAME` */
-export interface ServiceAnswer extends MapEntry {
+export interface ServiceAnswer extends Omit<MapEntry, "sinceWallMs"> {
   readonly service: string;
   readonly phase: ServicePhase;
   readonly since: string;
@@ -49,41 +55,72 @@ export function holderOf(view: ServiceView): string | null {
 }
 
 export function entryOf(state: ArbiterState, view: ServiceView): MapEntry {
-  const holder = holderOf(view);
+  return entry(state, view.row, holderOf(view));
+}
+
+function entry(state: ArbiterState, row: ServiceRow, holder: string | null): MapEntry {
   const spec = holder === null ? undefined : state.daemons.get(holder)?.spec;
   return {
     holder,
-    epoch: view.row.epoch,
+    epoch: row.epoch,
     url: spec?.url ?? null,
     address: spec?.address ?? null,
     port: spec?.port ?? null,
+    sinceWallMs: row.sinceWallMs,
   };
 }
 
-export function clusterMap(state: ArbiterState): ClusterMap {
-  const services: [string, MapEntry][] = [];
-  for (const [name, view] of state.services) services.push([name, entryOf(state, view)]);
-  return {
-    version: state.mapVersion,
-    clusterId: state.clusterId,
-    term: state.term,
-    services: Object.fromEntries(services),
-  };
+export function isLeading(state: ArbiterState): boolean {
+  return state.leadership.mode === "leading";
 }
+
+/** The leader's. */
+export function clusterMap(state: ArbiterState): ClusterMap {
+  const { mapVersion: version, clusterId, term } = state;
+  const rows = [...state.services.values()].map(({ row }) => row);
+  return mapOfRows(state, { version, clusterId, term, rows });
+}
+
+/** What those rows say; those of services that are over and configured nowhere are left out. */
+export function mapOfRows(
+  state: ArbiterState,
+  of: Omit<ClusterMap, "services"> & { readonly rows: readonly ServiceRow[] },
+): ClusterMap {
+  const { rows, ...map } = of;
+  const services = new Map<string, MapEntry>();
+  for (const { name } of state.model.services) services.set(name, VACANT);
+  for (const row of rows) {
+    const holder = row.cleared >= row.epoch ? null : row.holder;
+    if (holder !== null || services.has(row.service)) services.set(row.service, entry(state, row, holder));
+  }
+  return { ...map, services: Object.fromEntries(services) };
+}
+
+const VACANT: MapEntry = { holder: null, epoch: 0, url: null, address: null, port: null, sinceWallMs: 0 };
 
 /** Changes whenever the map does; two clusters never share one. */
-export function mapTag(state: ArbiterState): string {
-  return `"${state.clusterId}.${state.term}.${state.mapVersion}"`;
+export function mapTag({ clusterId, term, version }: Omit<ClusterMap, "services">): string {
+  return `"${clusterId}.${term}.${version}"`;
 }
 
 export function serviceAnswer(state: ArbiterState, view: ServiceView): ServiceAnswer {
+  const { sinceWallMs: _, ...answer } = entryOf(state, view);
   return {
     service: view.row.service,
-    ...entryOf(state, view),
+    ...answer,
     phase: view.phase,
     since: sinceOf(view),
     version: state.mapVersion,
   };
+}
+
+/** As a standby knows it: held or not, as of the map's version. */
+export function serviceInMap({ version, services }: ClusterMap, service: string): ServiceAnswer | null {
+  const found = Object.hasOwn(services, service) ? services[service] : undefined;
+  if (found === undefined) return null;
+  const { sinceWallMs, ...answer } = found;
+  const phase = answer.holder === null ? "vacant" : "held";
+  return { service, ...answer, phase, since: new Date(sinceWallMs).toISOString(), version };
 }
 
 /** Since when the holder has it; since when nobody has. */

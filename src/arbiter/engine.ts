@@ -13,12 +13,15 @@ import { nowMs, wallMs } from "../shell/clock.ts";
 import { StepQueue } from "../shell/queue.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
 import type { Store } from "../store/contract.ts";
+import { isLeading } from "./cluster-map.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { Journal } from "./journal.ts";
 import type { ProcessLog } from "./log.ts";
+import { MapBoard } from "./map-board.ts";
 import { ArbiterMetrics } from "./metrics.ts";
 import type { Surroundings } from "./status-facts.ts";
 import { Publisher } from "./publisher.ts";
+import { standbyState } from "./standby-view.ts";
 import { StoreLane } from "./store-lane.ts";
 import type { PushedEvent } from "./store-lane.ts";
 
@@ -67,6 +70,7 @@ const STOPPING: CommandAnswer = {
 export class Engine {
   readonly state: ArbiterState;
   readonly feed: EventFeed;
+  readonly board: MapBoard;
   readonly metrics: ArbiterMetrics;
   readonly publisher: Publisher;
   readonly #options: EngineOptions;
@@ -77,15 +81,18 @@ export class Engine {
   readonly #answers = new Map<string, (answer: CommandAnswer) => void>();
   readonly #promises = new Map<string, (answer: ArbiterPromiseAnswer) => void>();
   readonly #looks = new Set<() => void>();
+  readonly #unwatch: () => void;
   #nextCommand = 1;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.state = createArbiter(options.options);
     this.metrics = new ArbiterMetrics(this.state);
-    this.feed = new EventFeed(options.store, options.lastEvent, (text) =>
-      options.log.warn(`The event log can't be read: ${text}`),
-    );
+    this.feed = new EventFeed(options.store, options.lastEvent, {
+      began: (text) => options.log.warn(`The event log can't be read, and is tried again: ${text}`),
+      ended: (afterMs) =>
+        options.log.info(`The event log can be read again, after ${Math.round(afterMs / 1_000)} s.`),
+    });
     this.#queue = new StepQueue<ArbiterEvent, ArbiterEffect>({
       step: (event) => this.#step(event),
       perform: (effect) => this.#perform(effect),
@@ -113,6 +120,8 @@ export class Engine {
       onLogged: (events) => this.feed.offer(events),
     });
     this.#checker = options.makeChecker((event) => this.push(event));
+    this.board = new MapBoard(this.state, options.store);
+    this.#unwatch = options.store.watch(() => this.push({ kind: "storeChanged" }));
   }
 
   start(): void {
@@ -134,6 +143,7 @@ export class Engine {
     const effects = this.#decide(event);
     recorder.after(event, effects);
     for (const look of this.#looks) look();
+    this.board.look();
     return effects;
   }
 
@@ -144,6 +154,14 @@ export class Engine {
       this.#options.journal.recorder.failed(event, error);
       throw error;
     }
+  }
+
+  /** What reads are answered from: the state, or, while it stands by, what it knows of the leader's. */
+  async shown(): Promise<ArbiterState> {
+    if (isLeading(this.state)) return this.state;
+    await this.board.refresh();
+    if (isLeading(this.state)) return this.state;
+    return standbyState(this.state, this.board.newest, this.board.settings, this.around);
   }
 
   get around(): Surroundings {
@@ -206,6 +224,7 @@ export class Engine {
   async close(): Promise<void> {
     this.publisher.close();
     await this.#lane.flush(1_000);
+    this.#unwatch();
     this.#queue.stop();
     this.#wheel.close();
     for (const id of this.#answers.keys()) this.#answer(id, STOPPING);

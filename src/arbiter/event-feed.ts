@@ -18,9 +18,15 @@ const PAGE = 500;
 /** Where the engine can't push: how often the log is looked at while somebody listens. */
 const LOOK_EVERY_MS = 1_000;
 
+/** What the log of the process is told: once when reading fails, and once when it goes again. */
+export interface FeedTrouble {
+  began(text: string): void;
+  ended(afterMs: number): void;
+}
+
 export class EventFeed {
   readonly #source: EventSource;
-  readonly #onProblem: (text: string) => void;
+  readonly #say: FeedTrouble;
   readonly #ring: LoggedEvent[] = [];
   readonly #listeners = new Set<() => void>();
   readonly #unwatch: () => void;
@@ -28,10 +34,11 @@ export class EventFeed {
   #tail: number;
   #reading: Promise<void> | null = null;
   #again = false;
+  #failsSinceMs: number | null = null;
 
-  constructor(source: EventSource, lastEvent: number, onProblem: (text: string) => void) {
+  constructor(source: EventSource, lastEvent: number, say: FeedTrouble) {
     this.#source = source;
-    this.#onProblem = onProblem;
+    this.#say = say;
     this.#tail = lastEvent;
     this.#unwatch = source.watch(() => void this.refresh());
     this.#timer = setInterval(() => {
@@ -74,13 +81,27 @@ export class EventFeed {
     try {
       do {
         this.#again = false;
-        const page = await this.#source.events(this.#tail, PAGE);
+        const page = await this.#events(this.#tail, PAGE);
         const fresh = page.filter(({ seq }) => seq > this.#tail);
         if (fresh.length > 0) this.#append(fresh);
         if (page.length === PAGE) this.#again = true;
       } while (this.#again);
+    } catch {
+      // Told where it failed; it is read again with the next look.
+    }
+  }
+
+  async #events(after: number, limit: number): Promise<readonly LoggedEvent[]> {
+    try {
+      const page = await this.#source.events(after, limit);
+      if (this.#failsSinceMs !== null) this.#say.ended(performance.now() - this.#failsSinceMs);
+      this.#failsSinceMs = null;
+      return page;
     } catch (error) {
-      this.#onProblem(error instanceof Error ? error.message : String(error));
+      if (this.#failsSinceMs === null)
+        this.#say.began(error instanceof Error ? error.message : String(error));
+      this.#failsSinceMs ??= performance.now();
+      throw error;
     }
   }
 
@@ -93,7 +114,7 @@ export class EventFeed {
 
   /** The events after `after`, from the ring if it reaches back so far, else from the store. */
   async after(after: number, limit: number): Promise<readonly LoggedEvent[]> {
-    return this.#fromRing(after)?.slice(0, limit) ?? (await this.#source.events(after, limit));
+    return this.#fromRing(after)?.slice(0, limit) ?? (await this.#events(after, limit));
   }
 
   #fromRing(after: number): readonly LoggedEvent[] | null {
@@ -130,8 +151,7 @@ export class EventFeed {
         return;
       }
       running = true;
-      this.#source
-        .events(cursor, PAGE)
+      this.#events(cursor, PAGE)
         .then((page) => {
           give(page);
           // Trimmed away, or numbered by a store that was restored: go on from what there is.
@@ -139,8 +159,7 @@ export class EventFeed {
           running = false;
           pump();
         })
-        .catch((error: unknown) => {
-          this.#onProblem(error instanceof Error ? error.message : String(error));
+        .catch(() => {
           setTimeout(() => {
             running = false;
             pump();

@@ -8,6 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { stateDirOf, tokenFileOf, whichArbiter } from "../config/index.ts";
+import type { ArbiterOptions } from "../core/arbiter-state.ts";
 import type { ArbiterSpec, LoggedEvent } from "../core/model.ts";
 import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
@@ -28,6 +29,7 @@ import {
 import type { ValidConfiguration } from "./configuration.ts";
 import { Engine } from "./engine.ts";
 import { openAudit } from "./http/audit.ts";
+import { Forwarder } from "./http/forward.ts";
 import { listen } from "./http/server.ts";
 import { Journal } from "./journal.ts";
 import type { ProcessLog } from "./log.ts";
@@ -130,23 +132,15 @@ async function start(
   const store = await openStore(storeSettings.url, { stateDir });
   shutdown.add("the store", () => store.close());
   const { lastEvent } = await store.load();
+  const others = new OtherArbiters({ token: () => access.token, tls: checkerTls(tls, () => true) });
   const engine: Engine = new Engine({
-    options: {
-      name: self.name,
-      url: self.url,
-      instance: randomUUID(),
-      stateId: folder.stateId,
-      freshClusterId: randomUUID(),
-      model: loaded.model,
-      configuration: versionOf(loaded, `start of ${self.name}`, wallMs()),
-      primary: env["ARBITER_PRIMARY"] ?? null,
-    },
+    options: coreOptions(loaded, self, folder.stateId, env["ARBITER_PRIMARY"] ?? null),
     store,
     lastEvent,
     journal,
     log,
     doubtsItself: options.doubtsItself ?? true,
-    others: new OtherArbiters({ token: () => access.token, tls: checkerTls(tls, () => true) }),
+    others,
     makeChecker: (push) => checkerFor({ push, access, tls, engine: () => engine }),
     onEnd: end,
   });
@@ -160,6 +154,7 @@ async function start(
     access,
     asksNames: secure !== null && tls.files.clientCert === "required",
     audit: openAudit(engine, wallMs),
+    forwarder: new Forwarder(engine, others),
     address,
     reload: (by) => follower.reload(by),
   });
@@ -173,6 +168,24 @@ async function start(
   engine.start();
   log.info(`${self.name} listens at ${self.url}, pid ${process.pid}, state in ${folder.path}.`);
   return { self, engine, follower, info: runningInfo(loaded, self, folder.path), end };
+}
+
+function coreOptions(
+  loaded: ValidConfiguration,
+  { name, url }: ArbiterSpec,
+  stateId: string,
+  primary: string | null,
+): ArbiterOptions {
+  return {
+    name,
+    url,
+    instance: randomUUID(),
+    stateId,
+    freshClusterId: randomUUID(),
+    model: loaded.model,
+    configuration: versionOf(loaded, `start of ${name}`, wallMs()),
+    primary,
+  };
 }
 
 function runningInfo(

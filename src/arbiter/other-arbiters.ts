@@ -1,9 +1,11 @@
 /**
  * Asks the other arbiters: who is there, and, while the store is away, for the promise not to lead.
  * Whatever isn't a well-formed answer within the time allowed is no promise; whether it is about the
- * right round and term is for the core to judge.
+ * right round and term is for the core to judge. A standby passes requests on to the leader this
+ * way, too.
  */
 import { Agent, buildConnector } from "undici";
+import { codeOf, messageOf } from "../protocol/errors.ts";
 import type { ArbiterEffect } from "../core/arbiter-io.ts";
 import type { ArbiterPromiseAnswer } from "../core/messages.ts";
 import { parseArbiterPromiseAnswer } from "../protocol/messages.ts";
@@ -11,6 +13,8 @@ import type { CheckerTls } from "./checker.ts";
 
 /** An answer has some 200 bytes. */
 const ANSWER_LIMIT_BYTES = 16 * 1024;
+/** Time to reach a machine. */
+const CONNECT_MS = 1_000;
 /** They are asked a few times in each time-to-live: the connection should still be there. */
 const KEEP_ALIVE_MS = 60_000;
 
@@ -21,6 +25,33 @@ export interface OtherArbitersOptions {
   readonly token: () => string | null;
   readonly tls: CheckerTls;
 }
+
+export interface PeerRequest {
+  readonly url: string;
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | null;
+  readonly timeoutMs: number;
+  readonly limitBytes: number;
+}
+
+export interface PeerAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+/** Why there is no answer, and whether the request may have arrived all the same. */
+export interface PeerFailure {
+  readonly failure: string;
+  readonly mayHaveArrived: boolean;
+}
+
+/** Nothing was sent: there was no connection to send it on. */
+const NOT_SENT =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EPROTO|UND_ERR_CONNECT_TIMEOUT|ERR_TLS|ERR_SSL|CERT|SELF_SIGNED|DEPTH_ZERO|UNABLE)/u;
 
 export class OtherArbiters {
   readonly #options: OtherArbitersOptions;
@@ -35,7 +66,8 @@ export class OtherArbiters {
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       // Made anew for each connection: certificates may change while it runs.
-      connect: (target, done) => buildConnector(trustOf(options.tls))(target, done),
+      connect: (target, done) =>
+        buildConnector({ ...trustOf(options.tls), timeout: CONNECT_MS })(target, done),
     });
   }
 
@@ -65,6 +97,40 @@ export class OtherArbiters {
       return statusCode === 200 && answer.ok ? answer.value : null;
     } catch {
       return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** One request, with this arbiter's own token. Never rejects. */
+  async send(what: PeerRequest): Promise<PeerAnswer | PeerFailure> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), what.timeoutMs);
+    const token = this.#options.token();
+    try {
+      const { statusCode, headers, body } = await this.#agent.request({
+        origin: new URL(what.url).origin,
+        path: what.path,
+        method: what.method,
+        headers: { ...what.headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
+        body: what.body,
+        signal: abort.signal,
+      });
+      const chunks: Buffer[] = [];
+      let length = 0;
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        length += chunk.length;
+        if (length > what.limitBytes)
+          return { failure: `its answer has more than ${what.limitBytes} bytes`, mayHaveArrived: true };
+        chunks.push(chunk);
+      }
+      return { status: statusCode, headers, body: Buffer.concat(chunks) };
+    } catch (error) {
+      const mayHaveArrived = !NOT_SENT.test(codeOf(error));
+      const failure = abort.signal.aborted
+        ? `it does not answer within ${what.timeoutMs} ms`
+        : messageOf(error);
+      return { failure, mayHaveArrived };
     } finally {
       clearTimeout(timer);
     }

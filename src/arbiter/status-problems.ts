@@ -6,7 +6,7 @@
  * and nothing can be forgotten to be cleared.
  */
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
-import { holderOf, leaderOf } from "./cluster-map.ts";
+import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
 import { pauseOf, seenThrough } from "./status-facts.ts";
 import type { Surroundings } from "./status-facts.ts";
 
@@ -32,6 +32,8 @@ export interface StatusProblem {
 
 export function problemsOf(state: ArbiterState, around: Surroundings): readonly StatusProblem[] {
   const list: StatusProblem[] = [...clusterProblems(state, around)];
+  // A standby that can't ask the leader has nobody's answers: it must not alarm anyone about them.
+  if (!isLeading(state)) return list;
   for (const view of state.services.values()) {
     const problem = vacancy(state, view, around) ?? doubt(state, view, around);
     if (problem !== null) list.push(problem);
@@ -91,7 +93,7 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
   return list;
 }
 
-/** What a standby shows of services and daemons isn't the whole truth, and must not look like it. */
+/** What a standby can show without the leader isn't the whole truth, and must not look like it. */
 function standingBy(state: ArbiterState): StatusProblem | null {
   const { record, mode } = state.leadership;
   const leader = leaderOf(state);
@@ -99,8 +101,8 @@ function standingBy(state: ArbiterState): StatusProblem | null {
   return {
     code: "stands-by",
     subject: state.options.name,
-    text: `${state.options.name} stands by: what it shows of services and daemons may be old or missing.`,
-    next: `Ask the leader, ${leader}, at ${record.url}.`,
+    text: `${state.options.name} stands by, and ${leader}, which leads, doesn't answer it: services are shown as they were committed, daemons not at all.`,
+    next: `Ask ${leader} at ${record.url}, or wait until another arbiter leads.`,
   };
 }
 

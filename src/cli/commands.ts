@@ -63,7 +63,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "leader",
     group: LOOK,
-    summary: "which arbiter leads",
+    summary: "which arbiter leads, or hand the lead over",
     load: async () => (await import("./leader.ts")).leaderCommand(),
   },
   {

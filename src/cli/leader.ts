@@ -1,7 +1,8 @@
-/** `arbiter leader`: which arbiter leads; exit code 1 while none does. */
+/** `arbiter leader`: which arbiter leads; exit code 1 while none does. `transfer` hands the lead over. */
 import { Command } from "commander";
 import { connect } from "./connection.ts";
 import { ClearNo } from "./failure.ts";
+import { transferCommand } from "./leader-transfer.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
 import { plainLine, printJson, standardOutput } from "./output.ts";
@@ -29,5 +30,6 @@ export function leaderCommand(): Command {
         : plainLine([leader], { term, url }),
     );
   });
-  return withExamples(withConnection(withJson(command)), ["arbiter leader", "arbiter leader --json"]);
+  const examples = ["arbiter leader", "arbiter leader --json", "arbiter leader transfer arbiter-2"];
+  return withExamples(withConnection(withJson(command)), examples).addCommand(transferCommand());
 }

@@ -177,6 +177,8 @@ export type ArbiterEvent = Moment &
         readonly arbiter: string;
         readonly answer: ArbiterPromiseAnswer | null;
       }
+    /** Another process wrote into the store: a hint to look. */
+    | { readonly kind: "storeChanged" }
     /** Another part of the process has something for the log (retention, alerts, security). */
     | { readonly kind: "noted"; readonly event: EventDraft }
   );

@@ -163,6 +163,9 @@ export interface LeadershipView {
   validUntilMs: number;
   /** A call to the store is on its way. */
   calling: boolean;
+  /** When a standby last asked for the record, and whether something changed while it waits for it. */
+  lookedAtMs: number;
+  lookOnceMore: boolean;
   /** A commit's outcome is unknown: a new term is taken before anything else is committed. */
   needsNewTerm: boolean;
   storeDownSinceMs: number | null;

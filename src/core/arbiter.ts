@@ -22,6 +22,7 @@ import {
   stepDown,
   storeFailed,
 } from "./leadership.ts";
+import { storeChanged } from "./leadership-hints.ts";
 import type { ArbiterSpec } from "./model.ts";
 import { daemonView, dropRemoved, refuseConfiguration, takeConfiguration } from "./reconfigure.ts";
 import { takeReport } from "./reports.ts";
@@ -139,6 +140,9 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
       return null;
     case "arbiterPromiseAnswered":
       arbiterPromiseAnswered(step, event);
+      return null;
+    case "storeChanged":
+      storeChanged(step);
       return null;
     case "noted":
       step.events.push(event.event);

@@ -27,6 +27,8 @@ export function newLeadership(): LeadershipView {
     beatSeenAtMs: 0,
     validUntilMs: 0,
     calling: false,
+    lookedAtMs: 0,
+    lookOnceMore: false,
     needsNewTerm: false,
     storeDownSinceMs: null,
     storeProblem: null,
@@ -45,7 +47,7 @@ export function newLeadership(): LeadershipView {
 
 const ttlOf = (state: ArbiterState): number => state.model.arbiterLeaseMs;
 
-function lookAgain(step: Step, inMs: number): void {
+export function lookAgain(step: Step, inMs: number): void {
   setTimer(step, "leadership", step.nowMs + inMs);
 }
 
@@ -53,6 +55,7 @@ function read(step: Step): void {
   const { leadership } = step.state;
   if (leadership.calling) return;
   leadership.calling = true;
+  leadership.lookedAtMs = step.nowMs;
   step.effects.push({ kind: "readLeadership" });
 }
 
@@ -150,11 +153,11 @@ export function leadershipRead(step: Step, record: LeadershipRecord | null): voi
     return;
   }
   leadership.mode = "standing-by";
-  if (!state.self.electable) return;
-  const campaignAtMs = mayCampaignAtMs(state);
-  if (campaignAtMs <= step.nowMs) campaign(step);
-  else if (campaignAtMs !== Infinity)
-    lookAgain(step, Math.min(campaignAtMs - step.nowMs, ttlOf(state) * LOOK_SHARE));
+  const campaignAtMs = state.self.electable ? mayCampaignAtMs(state) : Infinity;
+  if (campaignAtMs <= step.nowMs) return campaign(step);
+  const waitMs = Math.min(campaignAtMs - step.nowMs, ttlOf(state) * LOOK_SHARE);
+  lookAgain(step, leadership.lookOnceMore ? 0 : waitMs);
+  leadership.lookOnceMore = false;
 }
 
 /** Before anything else is committed. With `hasLostPast`, the store is not believed to know what was. */

@@ -65,15 +65,20 @@ function mayByRecordAtMs(state: ArbiterState): number {
   return beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS + delayMs;
 }
 
-/** `spare 0` arbiters first, highest random weight among equals; 0 is next in line. */
+/**
+ * `spare 0` arbiters first, highest random weight among equals; 0 is next in line. Who led last
+ * doesn't count: its place would only keep the next one waiting.
+ */
 function successionRank(state: ArbiterState): number {
+  const last = (state.leadership.record ?? state.leadership.lastRecord)?.leader;
+  const self = state.options.name;
   const order = state.model.arbiters
-    .filter((arbiter) => arbiter.electable)
+    .filter(({ name, electable: may }) => may && (name === self || name !== last))
     .toSorted(
       (a, b) =>
         Number(a.role === "spare") - Number(b.role === "spare") ||
         weight(state.model.name, b.name) - weight(state.model.name, a.name),
     );
-  const place = order.findIndex(({ name }) => name === state.options.name);
+  const place = order.findIndex(({ name }) => name === self);
   return Math.max(0, place);
 }

@@ -18,15 +18,16 @@ export type BodyRead =
       readonly close: boolean;
     };
 
+export type BytesRead =
+  | { readonly ok: true; readonly bytes: Buffer }
+  /** The rest of the body was not read: answer with `connection: close`. */
+  | { readonly ok: false; readonly problem: Problem; readonly close: true };
+
 const code = "ERR_ARB_BODY";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Reads and parses a JSON body. An empty body is `undefined` where `mayBeEmpty` says so. */
-export async function readJson(
-  request: IncomingMessage,
-  limitBytes: number,
-  mayBeEmpty = false,
-): Promise<BodyRead> {
+/** Reads a body as it is. */
+export async function readBytes(request: IncomingMessage, limitBytes: number): Promise<BytesRead> {
   const announced = Number(request.headers["content-length"] ?? "0");
   if (announced > limitBytes) return tooLarge(limitBytes);
   const chunks: Buffer[] = [];
@@ -38,14 +39,24 @@ export async function readJson(
       chunks.push(chunk);
     }
   } catch {
-    return refused(400, "Bad Request", "The body ended before it was complete.", true);
+    return broken("The body ended before it was complete.");
   }
-  if (length === 0 && mayBeEmpty) return { ok: true, value: undefined };
+  return { ok: true, bytes: (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)) ?? Buffer.alloc(0) };
+}
+
+/** Reads and parses a JSON body. An empty body is `undefined` where `mayBeEmpty` says so. */
+export async function readJson(
+  request: IncomingMessage,
+  limitBytes: number,
+  mayBeEmpty = false,
+): Promise<BodyRead> {
+  const read = await readBytes(request, limitBytes);
+  if (!read.ok) return read;
+  if (read.bytes.length === 0 && mayBeEmpty) return { ok: true, value: undefined };
   if (!isJson(request.headers["content-type"])) {
     return refused(415, "Unsupported Media Type", "Send the body as `content-type: application/json`.");
   }
-  const bytes = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-  return decodeJson(bytes ?? Buffer.alloc(0));
+  return decodeJson(read.bytes);
 }
 
 /** Bytes to a JSON value. */
@@ -69,10 +80,15 @@ function isJson(contentType: string | undefined): boolean {
   });
 }
 
-function tooLarge(limitBytes: number): BodyRead {
-  return refused(413, "Content Too Large", `The body may have ${limitBytes} bytes at most.`, true);
+function tooLarge(limitBytes: number): BytesRead & { ok: false } {
+  const detail = `The body may have ${limitBytes} bytes at most.`;
+  return { ok: false, problem: problem(413, "Content Too Large", detail, { code }), close: true };
 }
 
-function refused(status: number, title: string, detail: string, close = false): BodyRead {
-  return { ok: false, problem: problem(status, title, detail, { code }), close };
+function broken(detail: string): BytesRead & { ok: false } {
+  return { ok: false, problem: problem(400, "Bad Request", detail, { code }), close: true };
+}
+
+function refused(status: number, title: string, detail: string): BodyRead {
+  return { ok: false, problem: problem(status, title, detail, { code }), close: false };
 }

@@ -2,6 +2,7 @@
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ScriptedDaemon } from "./arbiter-daemon.ts";
 import { eventually, freePort, membersOf, Rig } from "./arbiter-rig.ts";
@@ -48,19 +49,101 @@ async function takenOver(): Promise<void> {
   expect(master.held).toEqual({ service: SERVICE, epoch: 1 });
 }
 
-it("the standby says who leads, refuses commands, and shows the events", async () => {
+/** What tells when it was asked, not how things are. */
+function withoutMoments(value: unknown): unknown {
+  const moments = new Set(["lastSeen", "latencyMs", "leaseRemainingMs"]);
+  return JSON.parse(JSON.stringify(value, (key, member: unknown) => (moments.has(key) ? undefined : member)));
+}
+
+it("the standby says who leads, and answers every read as the leader does", async () => {
   expect((await fetch(`${other}/leader`)).status).toBe(503);
   expect((await fetch(`${other}/healthz`)).status).toBe(200);
-  const refused = await fetch(`${other}/v1/pause`, { method: "POST" });
-  expect([refused.status, await refused.text()]).toEqual([
-    503,
-    expect.stringContaining("arbiter-master leads"),
-  ]);
-  const unknown = await fetch(`${other}/v1/map`);
-  expect([unknown.status, await unknown.text()]).toEqual([503, expect.stringContaining(rig.url)]);
-  expect(JSON.stringify((await read("/v1/status"))["problems"])).toContain('"code":"stands-by"');
+  await eventually(async () => {
+    const own = await rig.get("/v1/status");
+    return isDeepStrictEqual(withoutMoments(await read("/v1/status")), withoutMoments(own.body));
+  }, true);
+  for (const target of ["/v1/map", "/v1/services", `/v1/services/${SERVICE}`, "/v1/peers"]) {
+    const own = await rig.get(target);
+    const theirs = await fetch(other + target);
+    expect([target, theirs.status, membersOf(await theirs.text())]).toEqual([target, 200, own.body]);
+    expect(theirs.headers.get("arbiter-version")).toBe(own.headers.get("arbiter-version"));
+  }
+  const tag = (await rig.get("/v1/map")).headers.get("etag") ?? "";
+  expect((await fetch(`${other}/v1/map`, { headers: { "if-none-match": tag } })).status).toBe(304);
+  const unknown = await fetch(`${other}/v1/services/nobody`);
+  expect([unknown.status, await unknown.text()]).toEqual([404, expect.stringContaining(SERVICE)]);
   const own = await rig.events();
   expect((await read("/v1/events?after=0"))["events"]).toHaveLength(own.length);
+});
+
+it("a change sent to the standby is the leader's, with who asked and through whom", async () => {
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ reason: "a new switch", forMs: 60_000 });
+  const taken = await fetch(`${other}/v1/pause`, { method: "POST", headers, body });
+  expect([taken.status, await taken.text()]).toEqual([202, expect.stringContaining("a new switch")]);
+  const { evidence } = (await rig.events()).findLast(({ type }) => type === "operator.pause") ?? {};
+  expect(evidence).toEqual({
+    by: "someone at 127.0.0.1",
+    from: "127.0.0.1",
+    via: "arbiter-2 at 127.0.0.1",
+  });
+  expect(JSON.stringify((await read("/v1/status"))["problems"])).toContain("a new switch");
+  // What the leader refuses is refused here, in its words.
+  const refused = await fetch(`${other}/v1/services/nobody/switchover`, { method: "POST" });
+  expect([refused.status, await refused.text()]).toEqual([404, expect.stringContaining(SERVICE)]);
+  // What an arbiter passes on isn't passed on again.
+  const looping = { "arbiter-forwarded-by": "arbiter-3", "arbiter-forwarded-for": "%7B%7D" };
+  const ended = await fetch(`${other}/v1/resume`, { method: "POST", headers: looping });
+  expect([ended.status, await ended.text()]).toEqual([503, expect.stringContaining("arbiter-master leads")]);
+});
+
+it("the leader is frozen: the standby answers from the store, and never with an older map", async () => {
+  const before = await rig.get("/v1/map");
+  const version = Number(before.headers.get("arbiter-version"));
+  leader.child.kill("SIGSTOP");
+  const known = await fetch(`${other}/v1/map`, { headers: { "arbiter-min-version": String(version) } });
+  expect([known.status, membersOf(await known.text())["services"]]).toEqual([200, before.body["services"]]);
+  const newer = await fetch(`${other}/v1/map`, { headers: { "arbiter-min-version": String(version + 50) } });
+  expect([newer.status, newer.headers.get("retry-after")]).toEqual([503, "1"]);
+  await takenOver();
+  leader.child.kill("SIGCONT");
+  await eventually(async () => (await rig.get("/leader")).status, 503);
+  expect(Number((await rig.get("/v1/map")).headers.get("arbiter-version"))).toBeGreaterThanOrEqual(version);
+});
+
+it("a change waits while the lead goes from one to the other", async () => {
+  await leader.stop("SIGKILL");
+  const headers = { "content-type": "application/json" };
+  const taken = await fetch(`${other}/v1/pause`, { method: "POST", headers, body: "{}" });
+  expect(taken.status).toBe(202);
+  expect((await read("/v1/status"))["term"]).toBe(2);
+});
+
+it("the standby streams every event, and goes on from the last one after the lead has changed", async () => {
+  const last = (await rig.events()).at(-1)?.seq ?? 0;
+  const follow = async (after: number, until: string): Promise<number[]> => {
+    const response = await fetch(`${other}/v1/events/stream`, {
+      headers: { "last-event-id": String(after) },
+    });
+    if (response.body === null) throw new Error("the stream has no body");
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    while (!text.includes(until)) {
+      const piece: { readonly value?: unknown } = await reader.read();
+      if (!(piece.value instanceof Uint8Array)) throw new Error(`the stream has ended: ${text}`);
+      text += decoder.decode(piece.value, { stream: true });
+    }
+    await reader.cancel();
+    return [...text.matchAll(/^id: (\d+)$/gmu)].map(([, seq]) => Number(seq));
+  };
+  const first = follow(last, "operator.pause");
+  await fetch(`${other}/v1/pause`, { method: "POST" });
+  const seen = await first;
+  const second = follow(seen.at(-1) ?? 0, "leader.elected");
+  await leader.stop("SIGKILL");
+  const all = [...seen, ...(await second)];
+  expect(all).toEqual(all.map((_, index) => last + 1 + index));
 });
 
 it("the standby leads when the leader is killed, with a higher term, and the holder stays", async () => {

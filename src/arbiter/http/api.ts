@@ -6,6 +6,7 @@ import type { Request, Response } from "express";
 import type { Access } from "../../protocol/auth.ts";
 import type { Engine } from "../engine.ts";
 import type { Audit } from "./audit.ts";
+import type { Forwarder } from "./forward.ts";
 
 export type ReloadOutcome =
   | { readonly kind: "unchanged"; readonly version: number; readonly hash: string }
@@ -25,6 +26,8 @@ export interface Api {
   /** Callers show certificates (`client_cert = required`), and whose they are counts. */
   readonly asksNames: boolean;
   readonly audit: Audit;
+  /** To the leader, while this arbiter stands by. */
+  readonly forwarder: Forwarder;
   /** What it listens at, for the rule on host names. */
   readonly address: string;
   reload(by: string): Promise<ReloadOutcome>;
@@ -52,6 +55,8 @@ export interface Route {
   readonly path: string;
   /** open: no token, whatever is set; read: the read token, if one is set; change: the token. */
   readonly access: "open" | "read" | "change";
+  /** The leader's to answer: a standby passes it on. */
+  readonly isLeaders: boolean;
   readonly summary: string;
   readonly query?: Readonly<Record<string, QueryParameter>>;
   /** Headers that it understands. */

@@ -50,8 +50,11 @@ function serving(api: Api, route: Route): RequestHandler {
       return;
     }
     if (route.method === "get") {
+      if (route.isLeaders && (await api.forwarder.read(request, response))) return;
       if (!(await isFreshEnough(api.engine, request, response))) return;
-      response.setHeader("arbiter-version", String(api.engine.state.mapVersion));
+      response.setHeader("arbiter-version", String(api.engine.board.version));
+    } else if (route.isLeaders && (await api.forwarder.change(request, response))) {
+      return;
     }
     await route.serve(api, request, response);
   };

@@ -5,11 +5,11 @@
 import type { Request } from "express";
 import { readJson } from "../../protocol/body.ts";
 import type { BodyRead } from "../../protocol/body.ts";
-import { callerOf } from "../../protocol/caller.ts";
 import type { EventFilter } from "../../protocol/event-filter.ts";
 import { problem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
 import type { BodyMember, BodyShape } from "./api.ts";
+import { originCaller } from "./origin.ts";
 
 /** Any operation fits a thousand times, and so does a report of a daemon that holds a few services. */
 export const BODY_LIMIT_BYTES: number = 64 * 1024;
@@ -90,7 +90,7 @@ export function numberOf(given: Arguments, name: string): number | null {
 
 /** In whose name it is asked: what the caller says, else what is known. */
 export function askedBy(request: Request, given: Arguments): string {
-  const { from, certificate } = callerOf(request);
+  const { from, certificate } = originCaller(request);
   return textOf(given, "by") ?? certificate ?? `someone at ${from}`;
 }
 

@@ -4,10 +4,10 @@
  * event of its own here. Secrets never get this far: a token is a fingerprint by now.
  */
 import type { IncomingMessage } from "node:http";
-import { callerOf } from "../../protocol/caller.ts";
 import { RefusalLog } from "../../protocol/refusals.ts";
 import type { Refusal } from "../../protocol/refusals.ts";
 import type { Engine } from "../engine.ts";
+import { originCaller } from "./origin.ts";
 
 export interface Audit {
   /** No valid token, somebody else's certificate, another site's page, too many requests. */
@@ -29,9 +29,10 @@ export function openAudit(engine: Engine, wallMs: () => number): Audit {
 
 /** For the event of a command. */
 export function originOf(request: IncomingMessage): Readonly<Record<string, string>> {
-  const { from, certificate, token } = callerOf(request);
+  const { from, certificate, token, via } = originCaller(request);
   return {
     from,
+    ...(via === null ? {} : { via }),
     ...(certificate === null ? {} : { certificate }),
     ...(token === null ? {} : { token }),
   };

@@ -23,11 +23,11 @@ export async function isFreshEnough(engine: Engine, request: Request, response: 
     return false;
   }
   const version = Number(asked);
-  if (await engine.until((state) => state.mapVersion >= version, LONGEST_WAIT_MS)) return true;
-  const detail = `This arbiter's cluster map has version ${engine.state.mapVersion}, not yet ${version}. Ask another one, or again.`;
+  if (await engine.board.until(version, LONGEST_WAIT_MS)) return true;
+  const detail = `This arbiter's cluster map has version ${engine.board.version}, not yet ${version}. Ask another one, or again.`;
   sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_STALE_MAP" }), {
     "retry-after": "1",
-    "arbiter-version": String(engine.state.mapVersion),
+    "arbiter-version": String(engine.board.version),
   });
   return false;
 }

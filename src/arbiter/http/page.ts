@@ -30,8 +30,8 @@ const POLICY: string = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-export function page({ engine }: Api, _request: Request, response: Response): void {
-  const body = html(statusOf(engine.state, engine.around));
+export async function page({ engine }: Api, _request: Request, response: Response): Promise<void> {
+  const body = html(statusOf(await engine.shown(), engine.around));
   response.writeHead(200, {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": POLICY,

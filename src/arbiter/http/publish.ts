@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Request, Response } from "express";
-import { callerOf } from "../../protocol/caller.ts";
+import { originCaller } from "./origin.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
@@ -48,7 +48,7 @@ export const PUBLISH_BODY: BodyShape = {
 const limit = new RateLimit(PER_SECOND, AT_ONCE, MOST_CALLERS);
 
 export async function publish(api: Api, request: Request, response: Response): Promise<void> {
-  const { from } = callerOf(request);
+  const { from } = originCaller(request);
   if (!limit.allows(from.replace(/:\d+$/u, ""), nowMs())) {
     const detail = `More than ${PER_SECOND} events a second come from ${from}. Send fewer, or several values in one event.`;
     refuse(response, 429, "Too Many Requests", detail, "ERR_ARB_TOO_MANY_REQUESTS");

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { Request, Response } from "express";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
-import { clusterMap, leaderOf, mapTag, peers, serviceAnswer } from "../cluster-map.ts";
+import { isLeading, leaderOf, mapTag, peers, serviceAnswer, serviceInMap } from "../cluster-map.ts";
+import type { ClusterMap } from "../cluster-map.ts";
 import { statusOf } from "../status.ts";
 import type { Api } from "./api.ts";
 import { parameter } from "./api.ts";
@@ -22,36 +23,33 @@ export function leader({ engine }: Api, _request: Request, response: Response): 
   sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_NOT_LEADER", ...who }));
 }
 
-export function status({ engine }: Api, _request: Request, response: Response): void {
-  sendJson(response, 200, statusOf(engine.state, engine.around));
+export async function status({ engine }: Api, _request: Request, response: Response): Promise<void> {
+  sendJson(response, 200, statusOf(await engine.shown(), engine.around));
 }
 
-/** An arbiter that has never led since its start has seen no map: that isn't an empty one. */
-function knowsMap({ engine }: Api, response: Response): boolean {
-  if (engine.state.mapVersion > 0) return true;
+/** The newest map; null: none is known, which isn't an empty one, and that has been said. */
+async function knownMap({ engine }: Api, response: Response): Promise<ClusterMap | null> {
+  if (engine.board.newest === null) await engine.board.refresh();
+  const { newest } = engine.board;
+  if (newest !== null) return newest;
   const { name } = engine.state.options;
-  const who = leaderOf(engine.state);
-  const where = engine.state.leadership.record?.url ?? "";
-  const next = who === null ? "Nobody leads yet; ask again." : `Ask ${who}, which leads, at ${where}.`;
-  sendProblem(
-    response,
-    problem(503, "Service Unavailable", `${name} has not seen the cluster map yet. ${next}`, {
-      code: "ERR_ARB_NOT_LEADER",
-    }),
-    { "retry-after": "1" },
-  );
-  return false;
+  const detail = `${name} has not seen the cluster map yet, and the store has none to show. Ask again.`;
+  sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_NOT_LEADER" }), {
+    "retry-after": "1",
+  });
+  return null;
 }
 
-export function map(api: Api, request: Request, response: Response): void {
-  if (!knowsMap(api, response)) return;
-  const { engine } = api;
-  const etag = mapTag(engine.state);
-  if (noneMatches(request.headers["if-none-match"], etag)) {
-    sendJson(response, 200, clusterMap(engine.state), { etag, "cache-control": "no-cache" });
+export async function map(api: Api, request: Request, response: Response): Promise<void> {
+  const known = await knownMap(api, response);
+  if (known === null) return;
+  const headers = { etag: mapTag(known), "cache-control": "no-cache" };
+  response.setHeader("arbiter-version", String(known.version));
+  if (noneMatches(request.headers["if-none-match"], headers.etag)) {
+    sendJson(response, 200, known, headers);
     return;
   }
-  response.writeHead(304, { etag, "cache-control": "no-cache" });
+  response.writeHead(304, headers);
   response.end();
 }
 
@@ -62,29 +60,37 @@ function noneMatches(header: string | undefined, etag: string): boolean {
   return !tags.has("*") && !tags.has(etag);
 }
 
-export function services(api: Api, _request: Request, response: Response): void {
-  if (!knowsMap(api, response)) return;
+export async function services(api: Api, _request: Request, response: Response): Promise<void> {
+  const known = await knownMap(api, response);
+  if (known === null) return;
   const { state } = api.engine;
-  const list = [...state.services.values()].map((view) => serviceAnswer(state, view));
-  sendJson(response, 200, { version: state.mapVersion, services: list });
+  const list = isLeading(state)
+    ? [...state.services.values()].map((view) => serviceAnswer(state, view))
+    : Object.keys(known.services).map((name) => serviceInMap(known, name));
+  sendJson(response, 200, { version: api.engine.board.version, services: list });
 }
 
-export function service(api: Api, request: Request, response: Response): void {
-  if (!knowsMap(api, response)) return;
-  const { engine } = api;
+export async function service(api: Api, request: Request, response: Response): Promise<void> {
+  const known = await knownMap(api, response);
+  if (known === null) return;
+  const { state } = api.engine;
   const name = parameter(request, "service");
-  const view = engine.state.services.get(name);
-  if (view === undefined) {
-    const known = [...engine.state.services.keys()].join(", ") || "none";
+  const view = isLeading(state) ? state.services.get(name) : undefined;
+  const answer = isLeading(state)
+    ? view === undefined
+      ? null
+      : serviceAnswer(state, view)
+    : serviceInMap(known, name);
+  if (answer === null) {
+    const names = isLeading(state) ? [...state.services.keys()] : Object.keys(known.services);
     sendProblem(
       response,
-      problem(404, "Not Found", `There is no service ${name}. Known: ${known}.`, {
+      problem(404, "Not Found", `There is no service ${name}. Known: ${names.join(", ") || "none"}.`, {
         code: "ERR_ARB_NOT_FOUND",
       }),
     );
     return;
   }
-  const answer = serviceAnswer(engine.state, view);
   if (answer.holder !== null) {
     sendJson(response, 200, answer);
     return;
@@ -102,7 +108,7 @@ export function service(api: Api, request: Request, response: Response): void {
 export function peerList({ engine }: Api, _request: Request, response: Response): void {
   const all = peers(engine.state);
   sendJson(response, 200, {
-    version: engine.state.mapVersion,
+    version: engine.board.version,
     arbiters: all.filter(({ type }) => type === "arbiter"),
     daemons: all.filter(({ type }) => type !== "arbiter"),
   });

@@ -26,8 +26,10 @@ import { config, healthz, leader, map, metrics, peerList, service, services, sta
 /** Of the HTTP contract; it rises with each addition. */
 export const API_VERSION = "1.0.0";
 
-const read = { method: "get", access: "read" } as const;
-const change = { method: "post", access: "change" } as const;
+/** Of this arbiter itself. */
+const own = { method: "get", access: "read", isLeaders: false } as const;
+const read = { method: "get", access: "read", isLeaders: true } as const;
+const change = { method: "post", access: "change", isLeaders: true } as const;
 const accepted = {
   202: "Accepted, with the number of the event that records it",
   404: "No such service or daemon",
@@ -42,7 +44,7 @@ function moving(verb: "switchover" | "failover" | "failback", summary: string): 
 
 export const ROUTES: readonly Route[] = [
   {
-    ...read,
+    ...own,
     access: "open",
     path: "/healthz",
     summary: "Whether it runs",
@@ -50,7 +52,7 @@ export const ROUTES: readonly Route[] = [
     serve: healthz,
   },
   {
-    ...read,
+    ...own,
     access: "open",
     path: "/leader",
     summary: "Whether it leads",
@@ -93,7 +95,7 @@ export const ROUTES: readonly Route[] = [
     serve: peerList,
   },
   {
-    ...read,
+    ...own,
     path: "/v1/events",
     summary: "The event log, oldest first; without `after`, its end",
     query: {
@@ -105,7 +107,7 @@ export const ROUTES: readonly Route[] = [
     serve: events,
   },
   {
-    ...read,
+    ...own,
     path: "/v1/events/stream",
     summary: "The event log as server-sent events; `Last-Event-ID` continues without loss",
     query: { after: "Begin after this number (default: with what happens next)", ...FILTER_QUERY },
@@ -115,14 +117,14 @@ export const ROUTES: readonly Route[] = [
     serve: eventStream,
   },
   {
-    ...read,
+    ...own,
     path: "/v1/config",
     summary: "Version, hash and files of the configuration in force",
     answers: { 200: "The manifest" },
     serve: config,
   },
   {
-    ...read,
+    ...own,
     path: "/metrics",
     summary: "Metrics for Prometheus",
     produces: "text/plain",
@@ -138,7 +140,7 @@ export const ROUTES: readonly Route[] = [
     serve: page,
   },
   {
-    ...read,
+    ...own,
     access: "open",
     path: "/openapi.json",
     summary: "This contract",
@@ -208,6 +210,7 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...change,
+    isLeaders: false,
     path: "/v1/reload",
     summary: "Reads the files again",
     body: RESUME_BODY,
@@ -216,6 +219,7 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...change,
+    isLeaders: false,
     path: "/v1/arbiters/promise",
     summary: "An arbiter promises not to lead",
     answers: { 200: "The answer, which may be no" },
@@ -239,8 +243,8 @@ export const ROUTES: readonly Route[] = [
     ),
   },
   {
+    ...change,
     method: "delete",
-    access: "change",
     path: "/v1/daemons/{daemon}",
     summary: "A daemon leaves the running cluster",
     answers: { 501: "In a later version" },
@@ -250,6 +254,7 @@ export const ROUTES: readonly Route[] = [
   },
   {
     ...change,
+    isLeaders: false,
     path: "/v1/reports",
     summary: "A daemon's unasked report",
     answers: { 204: "Taken", 404: "No such daemon", 429: "Too many of them" },

@@ -30,7 +30,7 @@ beforeEach(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "arbiter-feed-"));
   store = await openStore("sqlite:events.db", { stateDir: folder });
   await store.campaign(null, RECORD);
-  feed = new EventFeed(store, 0, (text) => complaints.push(text));
+  feed = new EventFeed(store, 0, { began: (text) => complaints.push(text), ended: () => {} });
 });
 afterEach(async () => {
   feed.close();

@@ -81,6 +81,7 @@ describe("status", () => {
       url: null,
       address: null,
       port: null,
+      sinceWallMs: 0,
     });
   });
 
@@ -133,12 +134,12 @@ describe("status", () => {
 describe("the cluster map", () => {
   it("has one rising version, and another tag with every change", () => {
     const world = running();
-    const before = { version: world.state.mapVersion, tag: mapTag(world.state) };
+    const before = { version: world.state.mapVersion, tag: mapTag(clusterMap(world.state)) };
     world.command({ verb: "switchover", service: "svc", to: "s", force: false, evenIfAlive: false });
     world.advance(1_000);
     expect(clusterMap(world.state).services["svc"]).toMatchObject({ holder: "s", epoch: 2 });
     expect(world.state.mapVersion).toBeGreaterThan(before.version);
-    expect(mapTag(world.state)).not.toBe(before.tag);
+    expect(mapTag(clusterMap(world.state))).not.toBe(before.tag);
     expect(serviceAnswer(world.state, world.service())).toMatchObject({
       service: "svc",
       holder: "s",
