@@ -30,7 +30,7 @@ const AGAIN_MS = 100;
 /** The status of 10,000 daemons has some four megabytes. */
 const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 
-const PASSED_ON = ["content-type", "if-none-match", "arbiter-min-version", "accept"];
+const PASSED_ON = ["content-type", "if-none-match", "arbiter-min-version", "accept", "idempotency-key"];
 const PASSED_BACK = [
   "content-type",
   "content-security-policy",
