@@ -5,7 +5,7 @@
  * What must survive a crash is in `row` and `settings` alone, as the store has it: everything else
  * can be learned again from reports and from waiting.
  */
-import type { ConfigurationVersion } from "./arbiter-io.ts";
+import type { ArbiterEvent, ConfigurationVersion } from "./arbiter-io.ts";
 import type { Report } from "./messages.ts";
 import type {
   ArbiterSpec,
@@ -277,6 +277,8 @@ export interface ArbiterState {
   candidateOf: Map<string, readonly string[]>;
   /** Services each daemon is the committed holder of, not yet over; derived, kept for the hot path. */
   holdings: Map<string, Set<string>>;
+  /** Orders that wait until a commit of settings is answered: settings are written whole, one after another (I5). */
+  waitingCommands: Extract<ArbiterEvent, { kind: "commanded" }>[];
   nextCommitId: number;
   commits: Map<number, PendingCommit>;
   lastStallEndMs: number;

@@ -10,7 +10,7 @@ import type { ArbiterEffect, ArbiterEvent } from "./arbiter-io.ts";
 import type { ArbiterOptions, ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { arbiterPromiseAnswered, arbiterPromiseAsked } from "./arbiter-promise.ts";
 import { checkFailed, checkIntervalMs, scheduleNext, sendNow } from "./checks.ts";
-import { command, endPauses, schedulePauseEnd } from "./commands.ts";
+import { command, endPauses, goOnWithCommands, schedulePauseEnd } from "./commands.ts";
 import { commitFailed, committed } from "./commits.ts";
 import { hash32 } from "./hash.ts";
 import {
@@ -58,6 +58,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     candidateOf: new Map(),
     holdings: new Map(),
     nextCommitId: 1,
+    waitingCommands: [],
     commits: new Map(),
     lastStallEndMs: -Infinity,
     lastStallLateMs: 0,
@@ -71,6 +72,7 @@ export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly 
   // Judged at each step, not by a timer: a leader that was frozen must not say another word.
   if (leadership.mode === "leading" && hasRunOut(step)) stepDown(step, "its leadership ran out");
   const answered = route(step, event);
+  if (state.waitingCommands.length > 0) goOnWithCommands(step);
   for (const name of step.dirty) {
     const view = state.services.get(name);
     if (view !== undefined) evaluate(step, view);

@@ -11,7 +11,16 @@ import { release } from "./leadership.ts";
 import type { Settings, WantedMove } from "./model.ts";
 import { failbackTarget, isFit } from "./moves.ts";
 import { judge } from "./placement.ts";
-import { daemonOf, isLeading, isOpen, mayCommit, setTimer, tell, type Step } from "./step.ts";
+import {
+  daemonOf,
+  isLeading,
+  isOpen,
+  mayCommit,
+  setTimer,
+  settingsAreBusy,
+  tell,
+  type Step,
+} from "./step.ts";
 
 type Commanded = Extract<ArbiterEvent, { kind: "commanded" }>;
 type MoveCommand = Extract<OperatorCommand, { service: string; force: boolean }>;
@@ -38,6 +47,10 @@ export function command(step: Step, event: Commanded): void {
       503,
       `The store doesn't answer (${state.leadership.storeProblem ?? "no new term yet"}): nothing can be changed until it is back.`,
     );
+  if (event.command.verb !== "transfer" && settingsAreBusy(state)) {
+    state.waitingCommands.push(event);
+    return;
+  }
   switch (event.command.verb) {
     case "switchover":
     case "failover":
@@ -51,6 +64,13 @@ export function command(step: Step, event: Commanded): void {
     case "transfer":
       return handOver(step, event, event.command.to);
   }
+}
+
+/** What waited for a commit of settings; together, in the order in which it came. */
+export function goOnWithCommands(step: Step): void {
+  const { state } = step;
+  if (settingsAreBusy(state) && mayCommit(state)) return;
+  for (const event of state.waitingCommands.splice(0)) command(step, event);
 }
 
 function refuse(step: Step, event: Commanded, status: number, text: string): void {
@@ -251,7 +271,9 @@ function signOfLife(step: Step, view: ServiceView, holder: string): string | nul
   if (isItself && view.proof?.epoch !== view.row.epoch) return `${holder} answers.`;
   for (const name of view.spec.candidates) {
     const promise = step.state.daemons.get(name)?.promisesUntilMs[view.spec.name];
-    if (promise !== undefined && promise.untilMs > step.nowMs && promise.epoch === view.row.epoch)
+    // One without end was left behind: it says nothing of whether the holder still goes by it.
+    if (promise === undefined || promise.untilMs === Infinity) continue;
+    if (promise.untilMs > step.nowMs && promise.epoch === view.row.epoch)
       return `${holder} is alive: ${name} has promised it not to take ${view.spec.name}.`;
   }
   return null;
@@ -340,7 +362,7 @@ export function schedulePauseEnd(step: Step): void {
 }
 
 export function endPauses(step: Step): void {
-  if (!mayCommit(step.state)) {
+  if (!mayCommit(step.state) || settingsAreBusy(step.state)) {
     setTimer(step, "pauses", step.nowMs + 1000);
     return;
   }

@@ -288,17 +288,17 @@ function standBy(step: Step): void {
     view.lookAtMs = null;
     setTimer(step, `service:${name}`, null);
   }
-  for (const commit of state.commits.values())
-    for (const { id } of commit.commands)
-      step.effects.push({
-        kind: "answer",
-        id,
-        answer: {
-          status: 503,
-          text: "This arbiter stopped leading before the order was on disk; send it again.",
-          eventSeq: null,
-        },
-      });
+  const unanswered = [...state.commits.values()].flatMap(({ commands }) => commands);
+  for (const { id } of [...unanswered, ...state.waitingCommands.splice(0)])
+    step.effects.push({
+      kind: "answer",
+      id,
+      answer: {
+        status: 503,
+        text: "This arbiter stopped leading before the order was on disk; send it again.",
+        eventSeq: null,
+      },
+    });
   state.commits.clear();
   step.effects.push({ kind: "changed", mapVersion: state.mapVersion });
   lookAgain(step, 0);

@@ -10,7 +10,7 @@ import { dueMove } from "./moves.ts";
 import { raisedBy } from "./plausible.ts";
 import { choose, type JudgeOptions } from "./placement.ts";
 import type { ServiceEvent } from "./service-table.ts";
-import { daemonOf, isOpen, mayCommit, type Step } from "./step.ts";
+import { daemonOf, isOpen, mayCommit, settingsAreBusy, type Step } from "./step.ts";
 
 export interface Found {
   readonly event: ServiceEvent;
@@ -178,6 +178,8 @@ function candidateEvent(
   event: "candidateReady" | "boundPassed",
 ): Found | null {
   if (view.removed || !mayCommit(step.state) || view.pendingSideCommit !== null) return null;
+  // The commit ends an operator's move, and settings are written one after another.
+  if (step.state.settings.moves[view.spec.name] !== undefined && settingsAreBusy(step.state)) return null;
   if (isPastElsewhere(step, view) || predecessorUntilMs(step.state, view) > step.nowMs) return null;
   const options = judgeOptions(step, view);
   if (!options.onProof && step.nowMs < view.boundMs) return null;
@@ -208,7 +210,7 @@ function isPastElsewhere(step: Step, view: ServiceView): boolean {
 /**
  * A rename is a removal and an addition: a service that was never held waits for one that a candidate
  * of its own still holds, but that has left the configuration. `Infinity`: until that one is over; a
- * holder that is silent is waited for until its lease has ended.
+ * holder that is silent, or that let go, is waited for until its lease has ended.
  */
 export function predecessorUntilMs(state: ArbiterState, view: ServiceView): number {
   if (!state.hasRemoved || view.row.epoch > 0) return 0;
@@ -216,7 +218,7 @@ export function predecessorUntilMs(state: ArbiterState, view: ServiceView): numb
   for (const other of state.services.values()) {
     if (!other.removed || !isOpen(other) || other.row.holder === null) continue;
     if (!view.spec.candidates.includes(other.row.holder)) continue;
-    const isSilent = other.phase === "fencing" && other.fencing === "silent";
+    const isSilent = other.phase === "vacant" || (other.phase === "fencing" && other.fencing === "silent");
     untilMs = Math.max(untilMs, isSilent ? other.boundMs : Infinity);
     // One that goes on by promises is seen in them.
     for (const name of view.spec.candidates)

@@ -70,6 +70,15 @@ export function mayCommit(state: ArbiterState): boolean {
   return mode === "leading" && storeDownSinceMs === null && !needsNewTerm;
 }
 
+/**
+ * A commit of settings is under way. They are written whole, so the next one has to know what became of
+ * it: made before, it would undo what an operator was told is done (I5).
+ */
+export function settingsAreBusy({ commits }: ArbiterState): boolean {
+  for (const { settings } of commits.values()) if (settings !== null) return true;
+  return false;
+}
+
 export function tell(step: Step, draft: Omit<EventDraft, "atWallMs" | "term">): void {
   step.events.push({ ...draft, atWallMs: step.wallMs, term: step.state.term });
 }

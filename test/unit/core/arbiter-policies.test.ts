@@ -201,6 +201,42 @@ describe("operators", () => {
     expect(world.answers.has("late")).toBe(false);
   });
 
+  // Seen (I4, seed 1586268826): a commit that ended an operator's failover, and one that was made before it
+  // was answered. The second wrote the settings as they had been, and the next leader failed over again.
+  test("I5: orders are written one after another, and none undoes another's settings", () => {
+    const world = new ClusterRig().start();
+    world.store = "silent";
+    for (const id of ["svc", "m", "s"]) {
+      const command =
+        id === "svc"
+          ? ({ verb: "pause", service: "svc", reason: "", forMs: null } as const)
+          : ({ verb: "maintenance", daemon: id, on: true, reason: "" } as const);
+      world.arbiter({ kind: "commanded", id, by: "x", command });
+    }
+    expect(world.held).toHaveLength(1);
+    world.store = "up";
+    world.answerHeld();
+    expect([...world.answers].map(([id, { status }]) => [id, status])).toEqual([
+      ["svc", 202],
+      ["m", 202],
+      ["s", 202],
+    ]);
+    expect(Object.keys(world.settings.pauses)).toEqual(["svc"]);
+    expect(Object.keys(world.settings.maintenance)).toEqual(["m", "s"]);
+  });
+
+  test("an order that waits for another is refused where the store goes away meanwhile", () => {
+    const world = new ClusterRig().start();
+    world.store = "silent";
+    const pause = { verb: "pause", service: null, reason: "", forMs: null } as const;
+    world.arbiter({ kind: "commanded", id: "one", by: "x", command: pause });
+    world.arbiter({ kind: "commanded", id: "other", by: "x", command: pause });
+    world.store = "down";
+    world.answerHeld();
+    expect(world.answers.get("one")?.status).toBe(503);
+    expect(world.answers.get("other")?.status).toBe(503);
+  });
+
   test("paused: nothing moves by itself, leases are renewed, and the same daemon may have it back", () => {
     const world = new ClusterRig().start();
     expect(world.command({ verb: "pause", service: "svc", reason: "upgrade", forMs: 60_000 }).status).toBe(

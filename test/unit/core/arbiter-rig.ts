@@ -334,6 +334,11 @@ export class ClusterRig {
     else this.arbiter({ kind: "committed", commitId: commit.commitId, revision: this.revision, events });
   }
 
+  /** Commits that were left unanswered are answered as the store is now. */
+  answerHeld(): void {
+    for (const commit of this.held.splice(0)) this.#commit(commit);
+  }
+
   applyCommit(commit: Commit): ({ seq: number } & EventDraft)[] | null {
     const isFenced =
       this.record?.term !== commit.term ||
