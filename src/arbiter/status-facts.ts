@@ -21,14 +21,18 @@ export interface PauseStatus {
   readonly all: boolean;
 }
 
-/** Who promised the holder, at its present epoch, not to become active, and still keeps to it. */
+/**
+ * Who promised the holder, at its present epoch, not to become active, and was asked for it just now. A
+ * promise without end, left behind by a candidate that was stopped, says nothing of the holder.
+ */
 export function seenThrough(state: ArbiterState, view: ServiceView, nowMs: number): readonly string[] {
   if (view.phase !== "suspect" && view.phase !== "fencing") return [];
   const names: string[] = [];
   for (const [name, { promisesUntilMs }] of state.daemons) {
     if (!Object.hasOwn(promisesUntilMs, view.row.service)) continue;
     const promise = promisesUntilMs[view.row.service];
-    if (promise?.epoch === view.row.epoch && promise.untilMs > nowMs) names.push(name);
+    if (promise?.epoch !== view.row.epoch || promise.untilMs === Infinity) continue;
+    if (promise.untilMs > nowMs) names.push(name);
   }
   return names;
 }

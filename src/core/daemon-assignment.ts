@@ -7,6 +7,7 @@
  * for good, so that a report that shows it seen and not held is proof. What is refused only for now
  * ("busy", "no-lease") isn't seen: to the arbiter it is as if that part had been lost.
  */
+import { hearArbiter } from "./daemon-farewell.ts";
 import { apply, extendLease, grant, persist } from "./daemon-hold.ts";
 import type { AssignmentProblem } from "./daemon-io.ts";
 import { policyOf, saysTheSame } from "./daemon-policy.ts";
@@ -26,7 +27,7 @@ export function takeAssignment(step: Step, assignment: Assignment): Problem | nu
   const problem = problemOf(state, assignment);
   if (problem !== null) return problem;
   const isJoining = state.clusterId !== assignment.clusterId;
-  const isNews = learn(state, assignment);
+  const isNews = learn(step, assignment);
   const seenBefore = state.seenEpochs;
   if (assignment.services === null) {
     state.failure = null;
@@ -66,7 +67,8 @@ function problemOf(state: DaemonState, assignment: Assignment): Problem | null {
 }
 
 /** A probe teaches this much, too. Returns whether there is something to write down. */
-function learn(state: DaemonState, assignment: Assignment): boolean {
+function learn(step: Step, assignment: Assignment): boolean {
+  const { state } = step;
   const isNews =
     state.clusterId !== assignment.clusterId ||
     state.term !== assignment.term ||
@@ -74,6 +76,7 @@ function learn(state: DaemonState, assignment: Assignment): boolean {
   state.clusterId = assignment.clusterId;
   state.term = assignment.term;
   state.assignmentSeq = assignment.seq;
+  hearArbiter(step);
   state.arbiters = assignment.arbiters;
   state.leader = assignment.leader;
   return isNews;
@@ -97,7 +100,7 @@ function takeServices(step: Step, assignment: Assignment, items: readonly Servic
   }
   const refusals: Refusal[] = [];
   for (const item of items) {
-    endPromise(state, item.service, item.cleared);
+    endPromise(step, item.service, item.cleared);
     const held = state.held.get(item.service);
     if (held !== undefined && held.epoch === item.epoch && item.bootId === bootId) {
       renew(step, held, item, issuedMs, assignment.clockDrift);

@@ -46,6 +46,8 @@ export function grant(step: Step, item: ServiceAssignment, leaseEndMs: number, c
     wanted: true,
     fenced: false,
     demoteDeadlineMs: Number.POSITIVE_INFINITY,
+    away: new Map(),
+    askAwayAtMs: 0,
     roundNumber: 0,
     round: null,
   };

@@ -15,6 +15,17 @@ export interface DaemonMemory {
   readonly longestPromiseMs: number;
   readonly seenEpochs: Readonly<Record<string, number>>;
   readonly arbiters: readonly { readonly name: string; readonly url: string }[];
+  /** Left behind when it left in good order; see daemon-farewell. */
+  readonly endless?: readonly EndlessPromise[];
+}
+
+/** "I shall not activate this service until its holder has asked me again, or its epoch is over." */
+export interface EndlessPromise {
+  readonly service: string;
+  readonly epoch: number;
+  readonly holder: string;
+  /** Of asking, in which it was given: nothing that was sent before ends it. */
+  readonly round: number;
 }
 
 export type DaemonEvent = { readonly nowMs: number } & (

@@ -6,6 +6,7 @@
  * and because a reboot forgets them, a longer one is given only after its length is on disk, and a
  * new boot refuses for that long what rests on expiry.
  */
+import { bidFarewell, endByAsking, isGivenWithoutEnd } from "./daemon-farewell.ts";
 import { persist } from "./daemon-hold.ts";
 import type { DaemonState, EventOf, GivenPromise, Step } from "./daemon-state.ts";
 import { promiseEndOf } from "./lease.ts";
@@ -14,14 +15,21 @@ import { PROTOCOL } from "./messages.ts";
 
 /** The live promise about a service; null if there is none, or no more. */
 export function livePromise(state: DaemonState, service: string, nowMs: number): GivenPromise | null {
+  const endless = state.endless.get(service);
+  if (endless !== undefined) return { ...endless, untilMs: Number.POSITIVE_INFINITY };
   const promise = state.promises.get(service);
   return promise !== undefined && promise.untilMs > nowMs ? promise : null;
 }
 
-/** Proof ends a promise: its epoch is over for good. */
-export function endPromise(state: DaemonState, service: string, cleared: number): void {
-  const promise = state.promises.get(service);
-  if (promise !== undefined && promise.epoch <= cleared) state.promises.delete(service);
+/** Proof ends a promise, also one without end: its epoch is over for good. */
+export function endPromise(step: Step, service: string, cleared: number): void {
+  const { promises, endless } = step.state;
+  const promise = promises.get(service);
+  if (promise !== undefined && promise.epoch <= cleared) promises.delete(service);
+  const lasting = endless.get(service);
+  if (lasting === undefined || lasting.epoch > cleared) return;
+  endless.delete(service);
+  persist(step);
 }
 
 export function promiseAsked(step: Step, event: EventOf<"promiseAsked">): void {
@@ -30,6 +38,12 @@ export function promiseAsked(step: Step, event: EventOf<"promiseAsked">): void {
   const refusal = refusalOf(state, request, step.nowMs);
   if (refusal !== null) {
     answer(step, requestId, request, refusal);
+    return;
+  }
+  if (state.farewell !== null) {
+    const token = bidFarewell(step, request);
+    if (token === null) answer(step, requestId, request, null, true);
+    else state.unsynced.set(token, { requestId, request });
     return;
   }
   if (request.forMs <= state.syncedPromiseMs) {
@@ -49,6 +63,10 @@ export function promiseSynced(step: Step, token: number): void {
   const waiting = state.unsynced.get(token);
   if (waiting === undefined) return;
   state.unsynced.delete(token);
+  if (isGivenWithoutEnd(state, waiting.request)) {
+    answer(step, waiting.requestId, waiting.request, null, true);
+    return;
+  }
   state.syncedPromiseMs = Math.max(state.syncedPromiseMs, waiting.request.forMs);
   const refusal = refusalOf(state, waiting.request, step.nowMs);
   if (refusal !== null) answer(step, waiting.requestId, waiting.request, refusal);
@@ -77,7 +95,8 @@ function refusalOf(state: DaemonState, request: PromiseRequest, nowMs: number): 
 function give(step: Step, requestId: string, request: PromiseRequest): void {
   const { state, nowMs } = step;
   const { service, epoch, holder } = request;
-  const given = livePromise(state, service, nowMs);
+  endByAsking(step, request);
+  const given = state.promises.get(service);
   const untilMs = Math.max(given?.untilMs ?? 0, promiseEndOf(nowMs, request.forMs));
   state.promises.set(service, { epoch, holder, untilMs });
   if (state.clusterId === null) {
@@ -88,7 +107,13 @@ function give(step: Step, requestId: string, request: PromiseRequest): void {
   answer(step, requestId, request, null);
 }
 
-function answer(step: Step, requestId: string, request: PromiseRequest, refusal: string | null): void {
+function answer(
+  step: Step,
+  requestId: string,
+  request: PromiseRequest,
+  refusal: string | null,
+  withoutEnd = false,
+): void {
   const { name, stateId } = step.state.options;
   step.effects.push({
     kind: "answerPromise",
@@ -102,6 +127,7 @@ function answer(step: Step, requestId: string, request: PromiseRequest, refusal:
       epoch: request.epoch,
       promised: refusal === null,
       because: refusal ?? "",
+      withoutEnd,
     },
   });
 }

@@ -5,7 +5,7 @@
  * restart is `memoryOf`; everything else dies with the boot, and may: a new boot holds nothing, and
  * no epoch that was committed for the old one is taken by it.
  */
-import type { DaemonEffect, DaemonEvent, DaemonMemory, DaemonOptions } from "./daemon-io.ts";
+import type { DaemonEffect, DaemonEvent, DaemonMemory, DaemonOptions, EndlessPromise } from "./daemon-io.ts";
 import type { HoldPolicy } from "./daemon-policy.ts";
 import type { HoldPhase } from "./daemon-table.ts";
 import type {
@@ -46,9 +46,23 @@ export interface HeldService {
   fenced: boolean;
   /** While draining: what is left then is fenced. */
   demoteDeadlineMs: number;
+  /** Candidates that have left behind a promise without end, by state id. */
+  readonly away: Map<string, Away>;
+  /** When those who are away are asked next, while nobody else needs to be. */
+  askAwayAtMs: number;
   /** Rises with every round of asking. */
   roundNumber: number;
   round: FailsafeRound | null;
+}
+
+export interface Away {
+  /** The round in which it said so. */
+  readonly saidIn: number;
+  /**
+   * null: it is away, and not waited for. Else the round in which it was found to be back: it is waited
+   * for again, and told so in each round after that, until it has answered one of them.
+   */
+  backIn: number | null;
 }
 
 export interface FailsafeRound {
@@ -70,6 +84,22 @@ export interface GivenPromise {
   untilMs: number;
 }
 
+export interface Farewell {
+  /** Then it says once more that it leaves, to hear whether an arbiter is still there. */
+  readonly askAgainAtMs: number;
+  hasAskedAgain: boolean;
+  /** One has spoken since. */
+  isHeard: boolean;
+  /** No arbiter has spoken for a lease by then: a holder that has none would have asked. */
+  readonly quietAtMs: number;
+  /** Then it leaves, come what may. */
+  stayUntilMs: number;
+  /** Services whose holder was promised without end, and may not know it yet. */
+  readonly given: Set<string>;
+  /** Services whose holder is known to go by a promise without end. */
+  readonly confirmed: Set<string>;
+}
+
 export interface DaemonState {
   readonly options: DaemonOptions;
   clusterId: string | null;
@@ -80,11 +110,16 @@ export interface DaemonState {
   reportSeq: number;
   arbiters: readonly ArbiterAddress[];
   leader: ArbiterAddress | null;
+  /** When an arbiter last spoke to this boot, and how often one does; null: none has. */
+  heardAtMs: number | null;
+  heardEveryMs: number;
   health: { readonly healthy: boolean; readonly ready: boolean; readonly reason: string };
   readonly held: Map<string, HeldService>;
   seenEpochs: Readonly<Record<string, number>>;
   readonly promises: Map<string, GivenPromise>;
-  /** Promises put off until a longer `longestPromiseMs` is on disk, by token. */
+  /** Promises without end, by service: from an earlier boot, or given because it leaves. */
+  readonly endless: Map<string, EndlessPromise>;
+  /** Promises put off until a longer `longestPromiseMs` is on disk, or that it leaves, by token. */
   readonly unsynced: Map<number, { readonly requestId: string; readonly request: PromiseRequest }>;
   nextToken: number;
   /** As it was last written. */
@@ -98,6 +133,8 @@ export interface DaemonState {
   /** Lasts until an assignment no longer lists that epoch: then the arbiter knows. */
   failure: { readonly service: string; readonly epoch: number; readonly reason: string } | null;
   leaving: string | null;
+  /** It leaves, holds nothing any more, and stays for as long as a holder may need its word. */
+  farewell: Farewell | null;
   left: boolean;
   timerAtMs: number | null;
 }
@@ -128,10 +165,13 @@ export function createDaemon(
     reportSeq: 0,
     arbiters: memory?.arbiters ?? [],
     leader: null,
+    heardAtMs: null,
+    heardEveryMs: 0,
     health: { healthy: true, ready: true, reason: "" },
     held: new Map(),
     seenEpochs: memory?.seenEpochs ?? {},
     promises: new Map(),
+    endless: new Map(memory?.endless?.map((promise) => [promise.service, promise])),
     unsynced: new Map(),
     nextToken: 1,
     longestPromiseMs,
@@ -140,6 +180,7 @@ export function createDaemon(
     refusals: [],
     failure: null,
     leaving: null,
+    farewell: null,
     left: false,
     timerAtMs: null,
   };
@@ -152,6 +193,7 @@ export function memoryOf(state: DaemonState): DaemonMemory {
     longestPromiseMs: state.longestPromiseMs,
     seenEpochs: state.seenEpochs,
     arbiters: state.arbiters,
+    ...(state.endless.size > 0 && { endless: [...state.endless.values()] }),
   };
 }
 
@@ -219,6 +261,11 @@ function promisesOf(state: DaemonState, nowMs: number): PromiseReport[] {
       holder: promise.holder,
       forMs: promise.untilMs - nowMs,
     });
+  }
+  // A live one says more: that the holder is alive. It is renewed for as long as that lasts.
+  for (const { service, epoch, holder } of state.endless.values()) {
+    if (promises.some((one) => one.service === service)) continue;
+    promises.push({ service, epoch, holder, forMs: null });
   }
   return promises;
 }

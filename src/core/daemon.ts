@@ -10,6 +10,7 @@
  */
 import { takeAssignment } from "./daemon-assignment.ts";
 import { endLapsedLeases, nextInstant, passTime, promiseAnswered } from "./daemon-failsafe.ts";
+import { askAgain, beginFarewell, farewellInstant, mayLeave } from "./daemon-farewell.ts";
 import { apply } from "./daemon-hold.ts";
 import type { DaemonEffect, DaemonEnvironment, DaemonEvent } from "./daemon-io.ts";
 import { promiseAsked, promiseSynced } from "./daemon-promise.ts";
@@ -34,6 +35,7 @@ export function stepDaemon(
   } else {
     handle(step, event);
     passTime(step);
+    if (state.farewell !== null) askAgain(step, state.farewell);
     if (step.changed) step.effects.push({ kind: "sendReport", report: speak(step) });
   }
   leaveIfDone(step);
@@ -109,7 +111,11 @@ function healthChanged(step: Step, event: EventOf<"healthChanged">): void {
 
 function stopRequested(step: Step, reason: string): void {
   const { state } = step;
-  if (state.leaving !== null) return;
+  if (state.leaving !== null) {
+    // Asked twice: whoever it is doesn't want to wait for a holder that may not be there.
+    if (state.farewell !== null) state.farewell.stayUntilMs = step.nowMs;
+    return;
+  }
   state.leaving = reason;
   step.changed = true;
   for (const held of state.held.values()) apply(step, held, "stopAsked", reason);
@@ -118,12 +124,15 @@ function stopRequested(step: Step, reason: string): void {
 function leaveIfDone(step: Step): void {
   const { state } = step;
   if (state.leaving === null || state.left || state.held.size > 0) return;
+  state.farewell ??= beginFarewell(step);
+  if (!mayLeave(step, state.farewell)) return;
   state.left = true;
   step.effects.push({ kind: "left" });
 }
 
 function setTimer(step: Step): void {
-  const atMs = nextInstant(step);
+  const { farewell, left } = step.state;
+  const atMs = farewell === null || left ? nextInstant(step) : farewellInstant(step, farewell);
   if (atMs === step.state.timerAtMs) return;
   step.state.timerAtMs = atMs;
   step.effects.push({ kind: "timer", atMs });

@@ -134,6 +134,8 @@ export interface PromiseRequest {
   readonly holder: string;
   readonly epoch: number;
   readonly forMs: number;
+  /** It doesn't go by a promise without end of this candidate (any more): it asks it in each round. */
+  readonly released?: boolean;
 }
 
 export interface PromiseAnswer {
@@ -145,6 +147,8 @@ export interface PromiseAnswer {
   readonly epoch: number;
   readonly promised: boolean;
   readonly because: string;
+  /** It leaves: for this epoch the holder need not ask it until it is back. */
+  readonly withoutEnd?: boolean;
 }
 
 /**

@@ -114,7 +114,11 @@ function judgeOnExpiry(view: ServiceView, daemon: DaemonView, options: JudgeOpti
   const no = (because: string): Judgement => ({ daemon, because, undecided: false });
   const promise = daemon.promisesUntilMs[view.spec.name];
   if (promise !== undefined && promise.untilMs > options.nowMs && promise.epoch > view.knownCleared)
-    return no(`it has promised ${promise.holder} not to`);
+    return no(
+      promise.untilMs === Infinity
+        ? `it was stopped while ${promise.holder} went on without an arbiter, and promised not to: ${promise.holder} has to answer, or an operator to say that it is dead`
+        : `it has promised ${promise.holder} not to`,
+    );
   if (daemon.refusesExpiryUntilMs > options.nowMs) return no("it started too recently to know its promises");
   if (!isKnownToHolder(view, daemon)) return no("the old holder may never have heard of it");
   if (daemon.lastCheckSentAtMs < options.askedAfterMs || daemon.inFlightSinceMs !== null)

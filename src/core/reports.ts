@@ -45,7 +45,11 @@ export function takeReport(step: Step, event: Reported): DaemonView | null {
       accept(step, daemon, event);
       break;
   }
-  if (!isAnswer) return null;
+  if (!isAnswer) {
+    // It waits to hear whether an arbiter is there: then nobody needs its promise without end.
+    if (report.state === "leaving" && report.services.length === 0) sendNow(step, daemon);
+    return null;
+  }
   daemon.inFlightSinceMs = null;
   // Its answer brought the nonce that was missing: the same once more, without waiting an interval.
   // Once: one that goes on saying so (or whose answers are out of date) would be asked without pause.

@@ -11,7 +11,7 @@
 import { mkdirSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import type { DaemonMemory } from "../core/daemon-io.ts";
+import type { DaemonMemory, EndlessPromise } from "../core/daemon-io.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { readIfThere, replaceFile, stateIdIn } from "../shell/own-folder.ts";
 
@@ -96,7 +96,7 @@ export function parseMemory(text: string): DaemonMemory | null {
     return null;
   }
   if (!isRecord(value)) return null;
-  const { clusterId, term, longestPromiseMs, seenEpochs, arbiters } = value;
+  const { clusterId, term, longestPromiseMs, seenEpochs, arbiters, endless = [] } = value;
   if (clusterId !== null && typeof clusterId !== "string") return null;
   if (!isCount(term) || !isCount(longestPromiseMs) || !isRecord(seenEpochs) || !Array.isArray(arbiters)) {
     return null;
@@ -113,7 +113,29 @@ export function parseMemory(text: string): DaemonMemory | null {
     }
     known.push({ name: arbiter["name"], url: arbiter["url"] });
   }
-  return { clusterId, term, longestPromiseMs, seenEpochs: seen, arbiters: known };
+  const lasting = parseEndless(endless);
+  if (lasting === null) return null;
+  return {
+    clusterId,
+    term,
+    longestPromiseMs,
+    seenEpochs: seen,
+    arbiters: known,
+    ...(lasting.length > 0 && { endless: lasting }),
+  };
+}
+
+function parseEndless(value: unknown): EndlessPromise[] | null {
+  if (!Array.isArray(value)) return null;
+  const list: EndlessPromise[] = [];
+  for (const one of value as unknown[]) {
+    if (!isRecord(one)) return null;
+    const { service, epoch, holder, round } = one;
+    if (typeof service !== "string" || typeof holder !== "string" || !isCount(epoch) || !isCount(round))
+      return null;
+    list.push({ service, epoch, holder, round });
+  }
+  return list;
 }
 
 function memoryWriter(path: string): StateFolder["remember"] {

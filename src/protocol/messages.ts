@@ -234,6 +234,7 @@ function readPromiseRequest(from: Members): PromiseRequest {
     holder: word(from, "holder", LIMITS.nameLength),
     epoch: integer(from, "epoch", 0),
     forMs: duration(from, "forMs"),
+    ...(from["released"] !== undefined && { released: flag(from, "released") }),
   };
 }
 
@@ -247,6 +248,7 @@ function readPromiseAnswer(from: Members): PromiseAnswer {
     epoch: integer(from, "epoch", 0),
     promised: flag(from, "promised"),
     because: remark(from, "because"),
+    ...(from["withoutEnd"] !== undefined && { withoutEnd: flag(from, "withoutEnd") }),
   };
 }
 

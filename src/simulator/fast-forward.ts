@@ -93,6 +93,8 @@ export class FastForward {
     let coreDueMs = 0;
     let issuedMs = issueOf(view.nonce);
     let echoedMs = issuedMs;
+    let heardMs = daemon.state.heardAtMs ?? 0;
+    let heardEveryMs = daemon.state.heardEveryMs;
     while (dueMs < limitMs) {
       turns += 1;
       sentMs = process.clock.at(dueMs);
@@ -100,6 +102,8 @@ export class FastForward {
       echoedMs = issuedMs;
       const reachedWorldMs = dueMs + network.quietDelayMs(there);
       reachedMs = daemon.process.clock.at(reachedWorldMs);
+      heardEveryMs = Math.max(reachedMs - heardMs, heardEveryMs / 2);
+      heardMs = reachedMs;
       issuedMs = Math.floor(reachedMs);
       if (core !== null) coreDueMs = core.dueOf(nextInstant(daemon, echoedMs), reachedWorldMs);
       const answeredWorldMs = reachedWorldMs + network.quietDelayMs(back);
@@ -110,6 +114,8 @@ export class FastForward {
     this.skipped += turns;
     timer.alarm.set(dueMs);
     state.seq += turns;
+    daemon.state.heardAtMs = heardMs;
+    daemon.state.heardEveryMs = heardEveryMs;
     renewDaemon(daemon, echoedMs, turns);
     if (core !== null) core.alarm.set(coreDueMs);
     const { report } = view;

@@ -103,6 +103,7 @@ function isDaemonQuiet(state: DaemonState, nowMs: number): boolean {
     state.health.healthy &&
     state.health.ready &&
     state.unsynced.size === 0 &&
+    state.endless.size === 0 &&
     state.refusals.length === 0 &&
     state.failure === null &&
     state.leaving === null &&
@@ -134,6 +135,7 @@ function isHoldQuiet(held: HeldService, view: ServiceView, host: DaemonHost): bo
     held.wanted &&
     !held.fenced &&
     held.round === null &&
+    held.away.size === 0 &&
     held.leaseEndMs === held.grantedEndMs &&
     held.epoch === view.row.epoch &&
     view.row.holder === host.name &&

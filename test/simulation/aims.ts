@@ -51,7 +51,7 @@ export const QUIET: Overrides = {
   faults: NO_FAULTS,
 };
 
-function aim(over: Overrides, faults: Partial<FaultOptions>): Overrides {
+export function aim(over: Overrides, faults: Partial<FaultOptions>): Overrides {
   return {
     ...QUIET,
     ...over,

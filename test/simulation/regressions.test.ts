@@ -17,7 +17,7 @@ describe("what the simulator once found", () => {
       const { leader } = stage.simulation;
       const view = leader?.state?.daemons.get("s1");
       while (leader?.state?.daemons.get("s1")?.inFlightSinceMs === null) stage.pass(0.1);
-      spare.stop();
+      spare.crash("restarted");
       expect(spare.isRunning).toBe(false);
       spare.start();
       const bootId = spare.state?.options.bootId;

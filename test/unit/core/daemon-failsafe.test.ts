@@ -29,6 +29,7 @@ describe("a holder without renewal", () => {
       holder: "m",
       epoch: 1,
       forMs: LEASE_MS,
+      released: true,
     });
   });
 

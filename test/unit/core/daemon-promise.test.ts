@@ -29,6 +29,7 @@ describe("a promise", () => {
       epoch: 5,
       promised: true,
       because: "",
+      withoutEnd: false,
     });
     rig.pause(500);
     expect(reportOf(rig.state, rig.nowMs).promises).toEqual([

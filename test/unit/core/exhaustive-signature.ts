@@ -26,6 +26,8 @@ const LEFT_OUT = new Set([
   "mapVersion",
   "revision",
   "leaseRemainingMs",
+  "heardEveryMs",
+  "heardAtMs",
   // Never change here.
   "spec",
   "model",

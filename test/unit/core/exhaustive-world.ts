@@ -193,6 +193,8 @@ export class SmallWorld {
       if (at.daemons[name].isFrozen) this.thaw(name);
       if (at.daemons[name].state === null) this.restart(name);
       this.finish(name, true);
+      // One that only stays to say farewell is started again, too.
+      if (at.daemons[name].state?.leaving != null) this.restart(name);
       this.daemon(name, { kind: "healthChanged", healthy: true, ready: true, reason: "" });
     }
   }
