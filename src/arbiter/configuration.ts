@@ -1,26 +1,18 @@
 /**
- * The files in force: read at the start, followed while the process runs, read again on SIGHUP and
- * on request. A valid edit goes to the core as a whole with its plan; a bad one changes nothing and
- * is told everywhere (I6).
+ * Reading the files, and what is said of them.
  *
  * Errors that leave this process (log, status, events) carry file, line, column, key and what was
  * expected, but neither the line itself nor a secret key's value: `arbiter config check`, run by
  * who may read the files, shows those.
  */
-import { loadConfiguration, planChange, renderProblem, watchConfiguration } from "../config/index.ts";
-import type { Loaded, Problem, Watch } from "../config/index.ts";
+import { loadConfiguration, planChange, renderProblem } from "../config/index.ts";
+import type { Loaded, Problem } from "../config/index.ts";
 import { isSecretName } from "../config/keys.ts";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { ClusterModel } from "../core/model.ts";
-import { ArbiterError, messageOf } from "../protocol/errors.ts";
-import type { Engine } from "./engine.ts";
-import type { ReloadOutcome } from "./http/api.ts";
-import type { ProcessLog } from "./log.ts";
+import { ArbiterError } from "../protocol/errors.ts";
 
 export type ValidConfiguration = Loaded & { readonly model: ClusterModel };
-
-/** How long a valid edit waits to be in the store before the caller is told to look later. */
-const CONFIRM_MS = 8_000;
 
 export async function readConfiguration(
   path: string,
@@ -60,129 +52,8 @@ export function versionOf(loaded: ValidConfiguration, by: string, atWallMs: numb
   };
 }
 
-export interface FollowerOptions {
-  readonly path: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly name: string;
-  readonly stateDir: string;
-  readonly engine: Engine;
-  readonly log: ProcessLog;
-}
-
-export class ConfigurationFollower {
-  readonly #options: FollowerOptions;
-  #inForce: ValidConfiguration;
-  /** One reading at a time: two at once could take an older one for the newer. */
-  #turn: Promise<unknown> = Promise.resolve();
-  #refused = "";
-  #watch: Watch | null = null;
-
-  constructor(options: FollowerOptions, inForce: ValidConfiguration) {
-    this.#options = options;
-    this.#inForce = inForce;
-  }
-
-  get inForce(): ValidConfiguration {
-    return this.#inForce;
-  }
-
-  async watch(): Promise<void> {
-    const { path, stateDir, log } = this.#options;
-    const edited = (): void => void this.reload("an edit of the files");
-    this.#watch = await watchConfiguration(path, edited, {
-      ignore: stateDir,
-      onError: (error) =>
-        log.warn(
-          `The files can't be watched (${error.message}): after an edit, \`arbiter reload\` has them read.`,
-        ),
-    });
-    // What was edited between the first reading and now.
-    edited();
-  }
-
-  async close(): Promise<void> {
-    await this.#watch?.close();
-    await this.#turn;
-  }
-
-  /** Reads the files and resolves once it is known what came of it. Never rejects. */
-  reload(by: string): Promise<ReloadOutcome> {
-    const outcome = this.#turn.then(() => this.#reload(by));
-    this.#turn = outcome;
-    return outcome;
-  }
-
-  async #reload(by: string): Promise<ReloadOutcome> {
-    let loaded: Loaded;
-    try {
-      loaded = await readConfiguration(this.#options.path, this.#options.env);
-    } catch (error) {
-      return this.#refuse([`The files can't be read: ${messageOf(error)}`]);
-    }
-    if (!isValid(loaded)) {
-      return this.#refuse(
-        loaded.problems.filter(({ severity }) => severity === "error").map((problem) => publicText(problem)),
-      );
-    }
-    const { name, engine } = this.#options;
-    if (!loaded.model.arbiters.some((arbiter) => arbiter.name === name)) {
-      return this.#refuse([
-        `This arbiter, ${name}, is no longer in the files. Stop it first (\`arbiter stop\`), or put its file back.`,
-      ]);
-    }
-    const { state } = engine;
-    if (loaded.hash === state.configuration.hash && state.refusedEdit === null) {
-      this.#inForce = loaded;
-      return { kind: "unchanged", version: state.configuration.version, hash: loaded.hash };
-    }
-    return await this.#apply(loaded, by);
-  }
-
-  async #apply(loaded: ValidConfiguration, by: string): Promise<ReloadOutcome> {
-    const { engine, log } = this.#options;
-    const plan = planChange(this.#inForce.model, loaded.model)
-      .filter(({ action }) => action !== "keep")
-      .map(({ text }) => text);
-    for (const line of restartNotes(this.#inForce, loaded)) log.warn(line);
-    const configuration = versionOf(loaded, by, Date.now());
-    engine.push({ kind: "configured", model: loaded.model, configuration, plan });
-    this.#refused = "";
-    const { hash } = loaded;
-    const isInForce = await engine.until(
-      (state) =>
-        state.configuration.hash === hash && state.refusedEdit === null && state.waitingModel === null,
-      CONFIRM_MS,
-    );
-    if (!isInForce) {
-      const text =
-        "The files are valid, but the store has not taken them yet; they come into force when it does.";
-      log.warn(text);
-      return { kind: "unconfirmed", text };
-    }
-    for (const line of newWarnings(this.#inForce, loaded)) log.warn(line);
-    this.#inForce = loaded;
-    const { version } = engine.state.configuration;
-    log.info(
-      `Configuration version ${version} is in force${plan.length === 0 ? "" : `: ${plan.join("; ")}`}.`,
-    );
-    return { kind: "applied", version, hash, plan };
-  }
-
-  #refuse(errors: readonly string[]): ReloadOutcome {
-    const { engine, log } = this.#options;
-    // An editor may write several times: the same errors are told once.
-    const all = errors.join("\n");
-    if (all !== this.#refused) {
-      this.#refused = all;
-      log.error(`The edit was refused, the configuration in force stays as it is.\n${all}`);
-      engine.push({ kind: "configRefused", errors });
-    }
-    return { kind: "refused", errors };
-  }
-}
-
 /** A misspelt key is in force as what it says, and its author should hear of it now. */
-function newWarnings(before: ValidConfiguration, after: ValidConfiguration): readonly string[] {
+export function newWarnings(before: ValidConfiguration, after: ValidConfiguration): readonly string[] {
   const warningsOf = ({ problems }: ValidConfiguration): string[] =>
     problems.filter(({ severity }) => severity === "warning").map((problem) => publicText(problem));
   const known = new Set(warningsOf(before));
@@ -190,7 +61,7 @@ function newWarnings(before: ValidConfiguration, after: ValidConfiguration): rea
 }
 
 /** What a reload can't change in a running process. */
-function restartNotes(old: Loaded, next: Loaded): readonly string[] {
+export function restartNotes(old: Loaded, next: Loaded): readonly string[] {
   const changed: string[] = [];
   if (old.settings.stateDir !== next.settings.stateDir) changed.push("state_dir");
   if (old.settings.store.url !== next.settings.store.url) changed.push("the store's url");
@@ -200,4 +71,18 @@ function restartNotes(old: Loaded, next: Loaded): readonly string[] {
   return changed.map(
     (what) => `${what} was changed: it comes into force when this arbiter is started again.`,
   );
+}
+
+export function planLines(before: ValidConfiguration, after: ValidConfiguration): readonly string[] {
+  return planChange(before.model, after.model)
+    .filter(({ action }) => action !== "keep")
+    .map(({ text }) => text);
+}
+
+export function isIn(model: ClusterModel, name: string): boolean {
+  return model.arbiters.some((arbiter) => arbiter.name === name);
+}
+
+export function errorsOf(loaded: Loaded): readonly string[] {
+  return loaded.problems.filter(({ severity }) => severity === "error").map((problem) => publicText(problem));
 }

@@ -23,7 +23,8 @@ import type { Surroundings } from "./status-facts.ts";
 import { Publisher } from "./publisher.ts";
 import { standbyState } from "./standby-view.ts";
 import { StoreLane } from "./store-lane.ts";
-import type { PushedEvent } from "./store-lane.ts";
+import type { PushedEvent, StoreLaneOptions } from "./store-lane.ts";
+import type { Drift } from "./sync/drift.ts";
 
 /** Sends assignments and brings back `reported`, `checkFailed`, `connectionClosed`. */
 export interface AssignmentSender {
@@ -48,6 +49,8 @@ export interface EngineOptions {
   /** Off: a failed check counts also if this process was stalled. For measuring what the doubt is worth. */
   readonly doubtsItself: boolean;
   readonly others: PromiseAsker;
+  /** What to lead with; see the lane. */
+  readonly leadWith?: StoreLaneOptions["leadWith"];
   makeChecker(push: (event: PushedEvent) => void): AssignmentSender;
   /** The record says `released`, or the core found that it must not go on. */
   onEnd(error: unknown): void;
@@ -83,11 +86,13 @@ export class Engine {
   readonly #looks = new Set<() => void>();
   readonly #unwatch: () => void;
   #nextCommand = 1;
+  /** Arbiters whose files aren't those in force; the comparing is the configuration sync's. */
+  drift: readonly Drift[] = [];
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.state = createArbiter(options.options);
-    this.metrics = new ArbiterMetrics(this.state);
+    this.metrics = new ArbiterMetrics(this.state, () => this.drift.map(({ arbiter }) => arbiter));
     this.feed = new EventFeed(options.store, options.lastEvent, {
       began: (text) => options.log.warn(`The event log can't be read, and is tried again: ${text}`),
       ended: (afterMs) =>
@@ -112,6 +117,7 @@ export class Engine {
       push: (event) => this.push(event),
       onLogged: (events) => this.feed.offer(events),
       onLatency: (operation, ms) => this.metrics.storeAnswered(operation, ms),
+      ...(options.leadWith === undefined ? {} : { leadWith: options.leadWith }),
     });
     this.publisher = new Publisher({
       store: options.store,
@@ -165,7 +171,7 @@ export class Engine {
   }
 
   get around(): Surroundings {
-    return { nowMs: nowMs(), wallMs: wallMs(), undelivered: this.#lane.undelivered };
+    return { nowMs: nowMs(), wallMs: wallMs(), undelivered: this.#lane.undelivered, drift: this.drift };
   }
 
   command(

@@ -8,6 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
 import { stateDirOf, tokenFileOf, whichArbiter } from "../config/index.ts";
+import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { ArbiterOptions } from "../core/arbiter-state.ts";
 import type { ArbiterSpec, LoggedEvent } from "../core/model.ts";
 import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
@@ -18,15 +19,9 @@ import { askForPrecedence } from "../shell/processor.ts";
 import type { Store } from "../store/contract.ts";
 import { openStore } from "../store/open.ts";
 import { Checker } from "./checker.ts";
-import {
-  ConfigurationFollower,
-  configurationError,
-  isValid,
-  publicText,
-  readConfiguration,
-  versionOf,
-} from "./configuration.ts";
+import { configurationError, isValid, publicText, readConfiguration, versionOf } from "./configuration.ts";
 import type { ValidConfiguration } from "./configuration.ts";
+import { ConfigurationFollower } from "./configuration-follower.ts";
 import { Engine } from "./engine.ts";
 import { openAudit } from "./http/audit.ts";
 import { Forwarder } from "./http/forward.ts";
@@ -40,6 +35,10 @@ import { Shutdown } from "./shutdown.ts";
 import { OtherArbiters } from "./other-arbiters.ts";
 import { openArbiterFolder, removePidFile, writePidFile } from "./state-folder.ts";
 import type { PushedEvent } from "./store-lane.ts";
+import { finishReplacement } from "./sync/replace-files.ts";
+import type { Sync } from "./sync/open-sync.ts";
+import { openSync } from "./sync/open-sync.ts";
+import { PeerManifests } from "./sync/peer-manifests.ts";
 import { checkerTls, openTls } from "./tls.ts";
 
 export interface RunArbiterOptions {
@@ -111,28 +110,27 @@ async function start(
   shutdown: Shutdown,
   end: (error: unknown) => void,
 ): Promise<Running> {
-  const { log, env, configPath } = options;
+  const { log, env } = options;
   const loaded = await validConfiguration(options);
   const self = chosenArbiter(loaded, options.name ?? null);
-  const { security, store: storeSettings } = loaded.settings;
   const access = accessOf(loaded, self, log);
   shutdown.add("token files", () => access.close());
   const tls = openTls(loaded, self, log);
   shutdown.add("certificates", () => tls.close());
-  const secure = self.url.startsWith("https:") ? tls : null;
-  secure?.serverOptions(self.name);
+  const secure = secureOf(self, tls);
   const stateDir = stateDirOf(loaded);
   const folder = openArbiterFolder(stateDir, self.name);
   shutdown.add("the state folder", () => folder.close());
-  const address = security.bind ?? self.address;
+  const address = loaded.settings.security.bind ?? self.address;
   const { server } = await listen({ address, port: self.port, tls: secure, name: self.name, log });
   shutdown.add("the HTTP server", () => server.close(HTTP_GRACE_MS));
   const journal = new Journal(folder.path, (text) => log.warn(text));
   shutdown.add("the journal", () => journal.close());
-  const store = await openStore(storeSettings.url, { stateDir });
+  const store = await openStore(loaded.settings.store.url, { stateDir });
   shutdown.add("the store", () => store.close());
-  const { lastEvent } = await store.load();
+  const { lastEvent, configuration: committed } = await store.load();
   const others = new OtherArbiters({ token: () => access.token, tls: checkerTls(tls, () => true) });
+  const parts = { loaded, options, self, stateDir, store, others, committed };
   const engine: Engine = new Engine({
     options: coreOptions(loaded, self, folder.stateId, env["ARBITER_PRIMARY"] ?? null),
     store,
@@ -142,13 +140,12 @@ async function start(
     doubtsItself: options.doubtsItself ?? true,
     others,
     makeChecker: (push) => checkerFor({ push, access, tls, engine: () => engine }),
+    leadWith: (contents) => follower.leadWith(contents),
     onEnd: end,
   });
   shutdown.add("the engine", () => engine.close());
-  const follower = new ConfigurationFollower(
-    { path: configPath, env, name: self.name, stateDir, engine, log },
-    loaded,
-  );
+  const { follower, sync } = openFollower({ ...parts, engine });
+  shutdown.add("the comparing of configurations", () => sync.close());
   server.open({
     engine,
     access,
@@ -157,6 +154,7 @@ async function start(
     forwarder: new Forwarder(engine, others),
     address,
     reload: (by) => follower.reload(by),
+    configuration: sync.api,
   });
   shutdown.add("the HTTP API", () => server.close(HTTP_GRACE_MS));
   writePidFile(folder.path, pidFileContent(self.name, self.url, wallMs()));
@@ -166,6 +164,7 @@ async function start(
   shutdown.add("the schedule", scheduleRetention(retentionOf({ store, log, engine, follower })));
   follow(engine, lastEvent, options, shutdown);
   engine.start();
+  sync.start();
   log.info(`${self.name} listens at ${self.url}, pid ${process.pid}, state in ${folder.path}.`);
   return { self, engine, follower, info: runningInfo(loaded, self, folder.path), end };
 }
@@ -186,6 +185,39 @@ function coreOptions(
     configuration: versionOf(loaded, `start of ${name}`, wallMs()),
     primary,
   };
+}
+
+/** Null: plain HTTP. What it lacks for HTTPS is found out here. */
+function secureOf({ url, name }: ArbiterSpec, tls: TlsSource): TlsSource | null {
+  if (!url.startsWith("https:")) return null;
+  tls.serverOptions(name);
+  return tls;
+}
+
+interface FollowerParts {
+  readonly loaded: ValidConfiguration;
+  readonly options: RunArbiterOptions;
+  readonly self: ArbiterSpec;
+  readonly stateDir: string;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly others: OtherArbiters;
+  readonly committed: ConfigurationVersion | null;
+}
+
+/** Follows this arbiter's files, and compares them with the others'. */
+function openFollower(parts: FollowerParts): { follower: ConfigurationFollower; sync: Sync } {
+  const { loaded, options, self, others, committed } = parts;
+  const { configPath: path, env, log } = options;
+  const { stateDir, engine, store } = parts;
+  const configuring = { path, env, name: self.name, stateDir, engine, store, log };
+  const follower = new ConfigurationFollower(
+    { ...configuring, onApplied: (version, held) => sync.applied(version, held) },
+    loaded,
+  );
+  const peers = new PeerManifests(others);
+  const sync = openSync({ ...configuring, follower, peers, committed });
+  return { follower, sync };
 }
 
 function runningInfo(
@@ -247,12 +279,19 @@ function retentionOf(parts: {
 }
 
 async function validConfiguration(options: RunArbiterOptions): Promise<ValidConfiguration> {
+  await finishInterrupted(options);
   const loaded = await readConfiguration(options.configPath, options.env);
   if (!isValid(loaded)) throw configurationError(loaded);
   for (const problem of loaded.problems) {
     if (problem.severity === "warning") options.log.warn(publicText(problem));
   }
   return loaded;
+}
+
+/** The leader's files were being put into the folder when the process or the machine died. */
+async function finishInterrupted({ configPath, log }: RunArbiterOptions): Promise<void> {
+  if (await finishReplacement(configPath))
+    log.warn("The folder's files were being replaced when the arbiter was last stopped; that was finished.");
 }
 
 function chosenArbiter(loaded: ValidConfiguration, name: string | null): ArbiterSpec {

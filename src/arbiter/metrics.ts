@@ -58,9 +58,20 @@ export class ArbiterMetrics {
     registers: this.#registers,
   });
 
-  constructor(state: ArbiterState) {
+  /** `drifted`: arbiters whose files aren't those in force. */
+  constructor(state: ArbiterState, drifted: () => readonly string[]) {
     this.#loopDelay.enable();
     this.#gaugesOf(state);
+    this.#gauge({
+      name: "arbiter_config_drift",
+      help: "1 for each arbiter whose files are not the configuration in force.",
+      labelNames: ["arbiter"],
+      collect() {
+        this.reset();
+        const now = new Set(drifted());
+        for (const { name } of state.model.arbiters) this.set({ arbiter: name }, now.has(name) ? 1 : 0);
+      },
+    });
     const loopDelay = this.#loopDelay;
     this.#gauge({
       name: "arbiter_event_loop_delay_seconds",

@@ -3,6 +3,7 @@
  * a holder that no arbiter reaches is still seen.
  */
 import type { ArbiterState, ServiceView } from "../core/arbiter-state.ts";
+import type { Drift } from "./sync/drift.ts";
 import type { Pause } from "../core/model.ts";
 
 /** What the process knows beside the core's state. */
@@ -11,6 +12,8 @@ export interface Surroundings {
   readonly wallMs: number;
   /** Events that wait for the store. */
   readonly undelivered: number;
+  /** Arbiters whose files aren't those in force. */
+  readonly drift: readonly Pick<Drift, "arbiter" | "text">[];
 }
 
 export interface PauseStatus {

@@ -18,6 +18,7 @@ export type ProblemCode =
   | "suspect"
   | "degraded"
   | "config-refused"
+  | "drift"
   | "undelivered"
   | "paused";
 
@@ -78,6 +79,14 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
       subject: state.options.name,
       text: `The last edit of the configuration was refused (${count(errors.length, "error")}); version ${state.configuration.version} stays in force. ${errors[0] ?? ""}`.trim(),
       next: "`arbiter config check` shows every error; correct the file and save it.",
+    });
+  }
+  for (const { arbiter, text } of around.drift) {
+    list.push({
+      code: "drift",
+      subject: arbiter,
+      text,
+      next: `\`arbiter config diff --with ${arbiter}\` shows how; copy the right files to the other, or \`arbiter config rollback\`.`,
     });
   }
   if (around.undelivered > 0) {

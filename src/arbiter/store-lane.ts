@@ -11,7 +11,7 @@ import type { ArbiterEvent, Commit, Moment } from "../core/arbiter-io.ts";
 import type { EventDraft, LeadershipRecord, LoggedEvent } from "../core/model.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { StoreFenced, StoreUnavailable } from "../store/contract.ts";
-import type { Store } from "../store/contract.ts";
+import type { Store, StoreContents } from "../store/contract.ts";
 import type { ProcessLog } from "./log.ts";
 
 type WithoutMoment<E> = E extends unknown ? Omit<E, keyof Moment> : never;
@@ -24,6 +24,10 @@ export interface StoreLaneOptions {
   readonly now: () => number;
   push(event: PushedEvent): void;
   onLogged(events: readonly LoggedEvent[]): void;
+  /** What to lead with, given what the store holds; null: what was read from the files. */
+  readonly leadWith?:
+    | ((contents: StoreContents) => Promise<Extract<ArbiterEvent, { kind: "loaded" }>["inForce"]>)
+    | undefined;
   onLatency(operation: "commit" | "campaign" | "leadership" | "load", ms: number): void;
 }
 
@@ -100,11 +104,14 @@ export class StoreLane {
   }
 
   load(term: number): void {
-    this.#measured("load", this.#options.store.load())
-      .then(({ revision, rows, settings, configuration }) =>
-        this.#options.push({ kind: "loaded", term, revision, rows, settings, configuration }),
-      )
-      .catch((error: unknown) => this.#failed("load", error));
+    void this.#load(term).catch((error: unknown) => this.#failed("load", error));
+  }
+
+  async #load(term: number): Promise<void> {
+    const contents = await this.#measured("load", this.#options.store.load());
+    const inForce = (await this.#options.leadWith?.(contents)) ?? null;
+    const { revision, rows, settings, configuration } = contents;
+    this.#options.push({ kind: "loaded", term, revision, rows, settings, configuration, inForce });
   }
 
   record(term: number, events: readonly EventDraft[]): void {

@@ -10,7 +10,7 @@ import { COMMANDS } from "./commands.ts";
 import { codeOf } from "../protocol/errors.ts";
 import { ClearNo, SaidNo, WrongUsage } from "./failure.ts";
 import { nextStepOf } from "./next-step.ts";
-import { programVersion } from "./version.ts";
+import { programVersion } from "../protocol/version.ts";
 
 const INTRODUCTION = "Keeps one and only one copy of each service running on a set of ordinary machines.";
 

@@ -72,6 +72,22 @@ export async function readFolder(path: string, problems: Problems): Promise<Fold
   return { directory, isFile, files, sources };
 }
 
+/** The same of contents that lie in no folder (a version in the store), read as if they lay in that one. */
+export function readContents(
+  directory: string,
+  contents: Readonly<Record<string, string>>,
+  problems: Problems,
+): FolderReading {
+  const files: ConfigFile[] = [];
+  const sources: Source[] = [];
+  for (const path of Object.keys(contents).toSorted(compareText)) {
+    const content = contents[path] ?? "";
+    files.push({ path, sha256: createHash("sha256").update(content).digest("hex"), content });
+    sources.push({ path, lines: splitLines(content, path, problems), content });
+  }
+  return { directory: resolve(directory), isFile: false, files, sources };
+}
+
 /** `*.cfg` and `*.ini`, sub-folders too, sorted; hidden ones, and state folders, are left out. */
 async function listFiles(directory: string, problems: Problems): Promise<string[]> {
   const found: string[] = [];

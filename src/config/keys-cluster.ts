@@ -36,7 +36,6 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "reload_rollback",
-    isLater: true,
     kind: "text",
     fallback: "manual",
     oneOf: ["manual", "auto"],
@@ -52,17 +51,15 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "config_sync",
-    isLater: true,
     kind: "text",
     fallback: "warn",
     oneOf: ["warn", "enforce", "replicate"],
     where: ["cluster"],
     meaning:
-      "When arbiters' files differ. `warn` says so; with `enforce` the drifted one won't lead; with `replicate` it receives the leader's files.",
+      "When arbiters' files differ. `warn` says so; with `enforce` the drifted one won't lead while another could; with `replicate` it receives the leader's files.",
   },
   {
     name: "config_sync_schedule",
-    isLater: true,
     kind: "cron",
     fallback: null,
     where: ["cluster"],

@@ -5,7 +5,7 @@
 import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
 import { checkCluster } from "./cluster-checks.ts";
 import { readSource } from "./dialect.ts";
-import { type ConfigFile, type FolderReading, readFolder } from "./files.ts";
+import { type ConfigFile, type FolderReading, readContents, readFolder } from "./files.ts";
 import { hashOf } from "./hash.ts";
 import type { Layer } from "./layer.ts";
 import type { Member } from "./member.ts";
@@ -49,6 +49,8 @@ export interface Loaded {
 
 export interface LoadOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Path to content: what the folder is read as, whatever lies in it (a version in the store). */
+  readonly contents?: Readonly<Record<string, string>>;
 }
 
 /** Where nobody wrote an `[arbiter]`. */
@@ -68,7 +70,9 @@ export const IMPLIED_ARBITER: ArbiterSpec = {
 
 export async function loadConfiguration(path: string, options: LoadOptions = {}): Promise<Loaded> {
   const problems = new Problems();
-  const reading = await readFolder(path, problems);
+  const { contents } = options;
+  const reading =
+    contents === undefined ? await readFolder(path, problems) : readContents(path, contents, problems);
   const env = options.env ?? process.env;
   const context: SettingsContext = { directory: reading.directory, env, problems };
   const { objects, linesPassedOver, isIncomplete } = readSources(reading, problems);

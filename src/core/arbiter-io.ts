@@ -133,6 +133,14 @@ export type ArbiterEvent = Moment &
         readonly settings: Settings;
         /** The newest configuration version in the store; null: none yet. */
         readonly configuration: ConfigurationVersion | null;
+        /**
+         * What to lead with, where that isn't what was read from the files: they are older than the
+         * committed version, or daemons have joined. Null: what was read.
+         */
+        readonly inForce?: {
+          readonly model: ClusterModel;
+          readonly configuration: ConfigurationVersion;
+        } | null;
       }
     | {
         readonly kind: "committed";
@@ -157,6 +165,8 @@ export type ArbiterEvent = Moment &
       }
     /** An edit was refused as a whole (I6). */
     | { readonly kind: "configRefused"; readonly errors: readonly string[] }
+    /** `config_sync = enforce`: whether this arbiter's files differ from the committed version. */
+    | { readonly kind: "driftJudged"; readonly yieldsLead: boolean }
     | {
         readonly kind: "commanded";
         readonly id: string;

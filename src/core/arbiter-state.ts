@@ -261,6 +261,8 @@ export interface ArbiterState {
   services: Map<string, ServiceView>;
   /** Every row of the store, also of services that left the configuration: no epoch is used twice. */
   rows: Map<string, ServiceRow>;
+  /** Its configuration has drifted, and that is enforced: it leaves the lead to whoever else could have it. */
+  yieldsLead: boolean;
   /** Something left the configuration and isn't let go yet. */
   hasRemoved: boolean;
   /** The store was restored or emptied: it doesn't know what it knew. Until the next `load`. */

@@ -24,7 +24,13 @@ import {
 } from "./leadership.ts";
 import { storeChanged } from "./leadership-hints.ts";
 import type { ArbiterSpec } from "./model.ts";
-import { daemonView, dropRemoved, refuseConfiguration, takeConfiguration } from "./reconfigure.ts";
+import {
+  applyDaemons,
+  daemonView,
+  dropRemoved,
+  refuseConfiguration,
+  takeConfiguration,
+} from "./reconfigure.ts";
 import { takeReport } from "./reports.ts";
 import { evaluate } from "./service.ts";
 import { indexCandidates, indexHoldings, orphanSpec, serviceView, unknownRow } from "./service-view.ts";
@@ -51,6 +57,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     daemons: new Map(options.model.daemons.map((spec) => [spec.name, daemonView(spec)])),
     services: new Map(),
     rows: new Map(),
+    yieldsLead: false,
     hasRemoved: false,
     hasLostPast: false,
     hasEverLostPast: false,
@@ -134,6 +141,9 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
     case "configRefused":
       refuseConfiguration(step, event.errors);
       return null;
+    case "driftJudged":
+      state.yieldsLead = event.yieldsLead;
+      return null;
     case "commanded":
       command(step, event);
       return null;
@@ -174,6 +184,7 @@ function loaded(step: Step, event: Loaded): void {
   const { state } = step;
   state.leadership.calling = false;
   if (state.leadership.mode !== "loading" || event.term !== state.term) return;
+  leadWith(step, event);
   state.leadership.mode = "leading";
   state.mapVersion = Math.max(state.mapVersion, event.revision);
   state.settings = event.settings;
@@ -198,6 +209,14 @@ function loaded(step: Step, event: Loaded): void {
   schedulePauseEnd(step);
   setTimer(step, "leadership", step.nowMs + state.model.arbiterLeaseMs / 4);
   step.effects.push({ kind: "changed", mapVersion: state.mapVersion });
+}
+
+/** Before anything is adopted: a daemon that has joined holds what it holds by right. */
+function leadWith(step: Step, { inForce }: Loaded): void {
+  if (inForce === undefined || inForce === null) return;
+  step.state.model = inForce.model;
+  step.state.configuration = inForce.configuration;
+  applyDaemons(step, inForce.model);
 }
 
 function adoptServices(step: Step): void {

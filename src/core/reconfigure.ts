@@ -46,7 +46,8 @@ export function applyModel(step: Step, model: ClusterModel): void {
   dropRemoved(step);
 }
 
-function applyDaemons(step: Step, model: ClusterModel): void {
+/** Daemons that came, went or moved. Services are looked at apart. */
+export function applyDaemons(step: Step, model: ClusterModel): void {
   const { state } = step;
   const kept = new Set<string>();
   for (const spec of model.daemons) {

@@ -35,7 +35,21 @@ function listedState(state: ArbiterState, name: string): string | null {
 
 /** When this arbiter may campaign; `Infinity`: not at all while the record is as it is. */
 export function mayCampaignAtMs(state: ArbiterState): number {
-  return Math.max(promisedUntilMs(state), mayByRecordAtMs(state));
+  const byRecordMs = mayByRecordAtMs(state);
+  const yieldMs = yieldingMs(state);
+  // Also where its own earlier term would let it lead at once.
+  const inTurnMs = yieldMs === 0 ? byRecordMs : Math.max(byRecordMs, state.leadership.beatSeenAtMs) + yieldMs;
+  return Math.max(promisedUntilMs(state), inTurnMs);
+}
+
+/**
+ * One whose configuration has drifted lets everybody else come first, each at its place in line. It
+ * only ever waits longer (I1), and leads in the end if nobody else does (I7).
+ */
+function yieldingMs(state: ArbiterState): number {
+  if (!state.yieldsLead) return 0;
+  const others = state.model.arbiters.filter((arbiter) => arbiter.electable).length - 1;
+  return others < 1 ? 0 : (PREFERENCE_TTLS + others * RANK_SHARE) * state.model.arbiterLeaseMs;
 }
 
 function mayByRecordAtMs(state: ArbiterState): number {

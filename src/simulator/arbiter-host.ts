@@ -67,7 +67,7 @@ export class ArbiterHost implements Host {
   start(): void {
     const { world, configuration, options, mutation } = this.#simulation;
     if (this.process !== null) return;
-    const model = this.#model();
+    const model = this.#filesAtStart();
     const instance = this.#simulation.freshId("instance");
     const process = new Process(world, this.#clock, options.workload.latenessMs, instance);
     const state = createArbiter({
@@ -108,6 +108,15 @@ export class ArbiterHost implements Host {
     });
     world.note("start", this.name, instance);
     this.#push({ kind: "started" });
+    if (options.drifts === true) this.#push({ kind: "driftJudged", yieldsLead: world.random.chance(0.5) });
+  }
+
+  /** What its own folder says; with drift, what it said before an edit that has not reached it. */
+  #filesAtStart(): ClusterModel {
+    const { options, world } = this.#simulation;
+    const older =
+      options.drifts === true && world.random.chance(0.5) ? this.#simulation.olderVersion() : null;
+    return older ?? this.#model();
   }
 
   crash(why: string): void {
@@ -139,6 +148,8 @@ export class ArbiterHost implements Host {
 
   /** The files were edited. */
   configure(): void {
+    const { options, world } = this.#simulation;
+    if (options.drifts === true && !this.isLeading && world.random.chance(0.5)) return;
     this.process?.run(() => {
       const { configuration } = this.#simulation;
       this.#push({ kind: "configured", model: this.#model(), configuration, plan: [] });
@@ -316,7 +327,10 @@ export class ArbiterHost implements Host {
     this.#store.load(process, (result) => {
       if (result.kind === "ok") {
         const { revision, rows, settings, configuration } = result.value;
-        this.#push({ kind: "loaded", term, revision, rows, settings, configuration });
+        // As the process does it: files that are older than the committed ones don't count.
+        const { options, configuration: files } = this.#simulation;
+        const inForce = options.drifts === true ? { model: this.#model(), configuration: files } : null;
+        this.#push({ kind: "loaded", term, revision, rows, settings, configuration, inForce });
       } else {
         this.#push({ kind: "storeFailed", what: "load", detail: result.detail });
       }

@@ -64,6 +64,8 @@ export interface SimulationOptions {
   readonly isLaunched: boolean;
   /** An arbiter with a store of its own joins in by mistake, once all daemons belong to the first one. */
   readonly hasStray?: boolean;
+  /** Arbiters come with older files than the committed ones, and with it enforced that they mustn't lead. */
+  readonly drifts?: boolean;
   /** The store is emptied at the end of the first phase. */
   readonly losesStore?: boolean;
   /** Some daemons are first started this much later, so that the first holder has not heard of them. */

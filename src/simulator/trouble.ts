@@ -66,6 +66,25 @@ export const OUTAGES: Overrides = {
   },
 };
 
+/** Three arbiters whose files differ, while leaders come and go and the files are edited. */
+export const DRIFTED: Overrides = {
+  ...BASE,
+  arbiters: 3,
+  arbiterLeaseMs: 500,
+  drifts: true,
+  faults: {
+    ...NO_FAULTS,
+    lastsMs: 3 * LEASE_MS,
+    crashMeanMs: 8 * LEASE_MS,
+    arbiterCrashMeanMs: 4 * LEASE_MS,
+    arbiterPauseMeanMs: 8 * LEASE_MS,
+    partitionMeanMs: 10 * LEASE_MS,
+    storeDownMeanMs: 15 * LEASE_MS,
+    releaseMeanMs: 10 * LEASE_MS,
+    editMeanMs: 5 * LEASE_MS,
+  },
+};
+
 /** An arbiter with a store of its own comes to a cluster that all daemons belong to. */
 export const STRAY: Overrides = {
   ...BASE,

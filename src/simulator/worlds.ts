@@ -1,13 +1,13 @@
 /** The worlds that a seed can be run in, by name. */
 import type { Overrides } from "./options.ts";
 import { smallWorld } from "./small.ts";
-import { OUTAGES, RESTORED, STRAY } from "./trouble.ts";
+import { DRIFTED, OUTAGES, RESTORED, STRAY } from "./trouble.ts";
 
-export const WORLD_NAMES = ["swarm", "small", "restored", "outages", "stray"] as const;
+export const WORLD_NAMES = ["swarm", "small", "restored", "outages", "stray", "drifted"] as const;
 /**
  * - `swarm`: sizes, settings near their limits and faults, all drawn from the seed; something breaks all the time.
  * - `small`: a master, a spare and an arbiter at default settings; something breaks now and then.
- * - `restored`, `outages`, `stray`: about one trouble each; see `trouble.ts`.
+ * - `restored`, `outages`, `stray`, `drifted`: about one trouble each; see `trouble.ts`.
  */
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -23,5 +23,7 @@ export function worldOf(name: WorldName, seed: number): Overrides {
       return OUTAGES;
     case "stray":
       return STRAY;
+    case "drifted":
+      return DRIFTED;
   }
 }

@@ -103,7 +103,7 @@ export class Scene {
     const { state, process } = this.simulation.leader ?? {};
     if (state === undefined || state === null || process === undefined || process === null) return this;
     const nowMs = process.nowMs();
-    const problems = problemsOf(state, { nowMs, wallMs: nowMs, undelivered: 0 });
+    const problems = problemsOf(state, { nowMs, wallMs: nowMs, undelivered: 0, drift: [] });
     if (problems.length === 0) this.#say("", "arbiter status: nothing is wrong");
     for (const { code, text } of problems) this.#say("", `arbiter status: ${text} [${code}]`);
     return this;

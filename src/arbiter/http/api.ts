@@ -4,7 +4,10 @@
  */
 import type { Request, Response } from "express";
 import type { Access } from "../../protocol/auth.ts";
+import type { ShownConfiguration } from "../../config/show.ts";
 import type { Engine } from "../engine.ts";
+import type { VersionLine } from "../sync/history.ts";
+import type { FileHash, Manifest } from "../sync/manifest.ts";
 import type { Audit } from "./audit.ts";
 import type { Forwarder } from "./forward.ts";
 
@@ -31,6 +34,26 @@ export interface Api {
   /** What it listens at, for the rule on host names. */
   readonly address: string;
   reload(by: string): Promise<ReloadOutcome>;
+  readonly configuration: ConfigurationApi;
+}
+
+/** The configuration, its versions, and what lies in this arbiter's folder. */
+export interface ConfigurationApi {
+  manifest(): Manifest;
+  /** What `arbiter config show` says of this arbiter's folder, or the errors in it. */
+  keys(): Promise<FolderKeys>;
+  history(limit: number): Promise<readonly VersionLine[]>;
+  /** To that version, or to the one before; null: there is none. */
+  rollBack(version: number | null, by: string): Promise<ReloadOutcome | null>;
+}
+
+export interface FolderKeys {
+  readonly name: string;
+  readonly hash: string;
+  readonly files: readonly FileHash[];
+  readonly errors: readonly string[];
+  /** Null: there are errors. */
+  readonly shown: ShownConfiguration | null;
 }
 
 export interface BodyMember {

@@ -8,7 +8,7 @@ import { callerOf, describeCaller } from "../../protocol/caller.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/messages.ts";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
-import type { Api, BodyShape, Route } from "./api.ts";
+import type { Api, BodyShape, ReloadOutcome, Route } from "./api.ts";
 import { parameter } from "./api.ts";
 import { askedBy, BY, numberOf, readArguments, textOf } from "./arguments.ts";
 import type { Arguments } from "./arguments.ts";
@@ -139,7 +139,10 @@ export async function reload(api: Api, request: Request, response: Response): Pr
     return;
   }
   const by = askedBy(request, read.value);
-  const outcome = await api.reload(`${by} at ${describeCaller(callerOf(request))}`);
+  sendReload(response, await api.reload(`${by} at ${describeCaller(callerOf(request))}`));
+}
+
+export function sendReload(response: Response, outcome: ReloadOutcome): void {
   switch (outcome.kind) {
     case "unchanged":
       sendJson(response, 200, { changed: false, version: outcome.version, hash: outcome.hash, plan: [] });

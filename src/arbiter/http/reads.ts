@@ -1,5 +1,4 @@
-/** The reading routes: status, map, services, peers, configuration, events, metrics. */
-import { createHash } from "node:crypto";
+/** The reading routes: status, map, services, peers, events, metrics. */
 import type { Request, Response } from "express";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
 import { isLeading, leaderOf, mapTag, peers, serviceAnswer, serviceInMap } from "../cluster-map.ts";
@@ -111,27 +110,6 @@ export function peerList({ engine }: Api, _request: Request, response: Response)
     version: engine.board.version,
     arbiters: all.filter(({ type }) => type === "arbiter"),
     daemons: all.filter(({ type }) => type !== "arbiter"),
-  });
-}
-
-/** The manifest: which files, with their hashes. Their content may hold what isn't everyone's. */
-export function config({ engine }: Api, _request: Request, response: Response): void {
-  const { configuration, refusedEdit } = engine.state;
-  const files = Object.entries(configuration.files).map(([path, content]) => ({
-    path,
-    bytes: Buffer.byteLength(content),
-    sha256: createHash("sha256").update(content).digest("hex"),
-  }));
-  sendJson(response, 200, {
-    version: configuration.version,
-    hash: configuration.hash,
-    at: new Date(configuration.atWallMs).toISOString(),
-    by: configuration.by,
-    files,
-    refusedEdit:
-      refusedEdit === null
-        ? null
-        : { at: new Date(refusedEdit.atWallMs).toISOString(), errors: refusedEdit.errors },
   });
 }
 

@@ -1,6 +1,7 @@
 /** The table of routes: everything that an arbiter answers over HTTP, and nothing else. */
 import { sendJson } from "../../protocol/problem.ts";
 import type { Route } from "./api.ts";
+import { config, configHistory, configKeys, rollback, ROLLBACK_BODY } from "./configuration-routes.ts";
 import { eventStream } from "./event-stream.ts";
 import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
@@ -21,7 +22,7 @@ import {
 import { arbiterPromise } from "./other-arbiters.ts";
 import { page } from "./page.ts";
 import { publish, PUBLISH_BODY } from "./publish.ts";
-import { config, healthz, leader, map, metrics, peerList, service, services, status } from "./reads.ts";
+import { healthz, leader, map, metrics, peerList, service, services, status } from "./reads.ts";
 
 /** Of the HTTP contract; it rises with each addition. */
 export const API_VERSION = "1.0.0";
@@ -119,9 +120,39 @@ export const ROUTES: readonly Route[] = [
   {
     ...own,
     path: "/v1/config",
-    summary: "Version, hash and files of the configuration in force",
+    summary: "Version, hash and files of the configuration in force, and of this arbiter's own folder",
+    query: { files: "`0`: without the lists of files" },
     answers: { 200: "The manifest" },
     serve: config,
+  },
+  {
+    ...own,
+    access: "change",
+    path: "/v1/config/keys",
+    summary: "Every key that this arbiter's files say, read anew, without secrets",
+    answers: { 200: "The keys, or the errors" },
+    serve: configKeys,
+  },
+  {
+    ...own,
+    path: "/v1/config/history",
+    summary: "Versions of the configuration, newest first",
+    query: { limit: "At most so many (default 20, most 200)" },
+    answers: { 200: "The versions" },
+    serve: configHistory,
+  },
+  {
+    ...change,
+    path: "/v1/config/rollback",
+    summary: "Puts an older version of the configuration in force again, as a new one",
+    body: ROLLBACK_BODY,
+    answers: {
+      200: "In force, with what changed",
+      404: "No such version",
+      422: "It can't be used here any more",
+      503: "This arbiter stands by, or the store is away",
+    },
+    serve: rollback,
   },
   {
     ...own,

@@ -10,7 +10,7 @@ import { ClusterRig } from "../core/arbiter-rig.ts";
 const WALL = 1e12;
 
 function statusIn(world: ClusterRig, undelivered = 0): Status {
-  return statusOf(world.state, { nowMs: world.nowMs, wallMs: WALL + world.nowMs, undelivered });
+  return statusOf(world.state, { nowMs: world.nowMs, wallMs: WALL + world.nowMs, undelivered, drift: [] });
 }
 function codes(world: ClusterRig): string[] {
   return statusIn(world).problems.map(({ code, subject }) => `${code} ${subject}`);

@@ -1,0 +1,399 @@
+/**
+ * The files in force: read at the start, followed while the process runs, read again on SIGHUP and
+ * on request. A valid edit goes to the core as a whole with its plan; a bad one changes nothing and
+ * is told everywhere (I6). Other arbiters' versions come in here too: the leader's files
+ * (`config_sync = replicate`), an older version that is rolled back to, and the committed version
+ * where this arbiter takes the lead with files that are older.
+ */
+import { stat } from "node:fs/promises";
+import { loadConfiguration, watchConfiguration } from "../config/index.ts";
+import type { Loaded, Watch } from "../config/index.ts";
+import type { ConfigurationVersion } from "../core/arbiter-io.ts";
+import type { ClusterModel } from "../core/model.ts";
+import { messageOf } from "../protocol/errors.ts";
+import { programVersion } from "../protocol/version.ts";
+import { nowMs } from "../shell/clock.ts";
+import type { Store, StoreContents } from "../store/contract.ts";
+import { holderOf, leaderOf } from "./cluster-map.ts";
+import {
+  errorsOf,
+  isIn,
+  isValid,
+  newWarnings,
+  planLines,
+  readConfiguration,
+  restartNotes,
+  versionOf,
+} from "./configuration.ts";
+import type { ValidConfiguration } from "./configuration.ts";
+import type { Engine } from "./engine.ts";
+import type { ReloadOutcome } from "./http/api.ts";
+import type { ProcessLog } from "./log.ts";
+import { areSameFiles, fileDifferences } from "./sync/drift.ts";
+import type { Manifest, OwnFiles } from "./sync/manifest.ts";
+import { hashesOf, ownFilesOf } from "./sync/manifest.ts";
+import { replaceFiles } from "./sync/replace-files.ts";
+
+/** How long a valid edit waits to be in the store before the caller is told to look later. */
+const CONFIRM_MS = 8_000;
+const DECLINED_MS = 15_000;
+const UNCONFIRMED =
+  "The files are valid, but the store has not taken them yet; they come into force when it does.";
+/** Versions that are looked through for the one that this arbiter's files are. */
+export const HISTORY = 200;
+
+export interface FollowerOptions {
+  readonly path: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly name: string;
+  readonly stateDir: string;
+  readonly engine: Engine;
+  readonly store: Pick<Store, "configurations">;
+  readonly log: ProcessLog;
+  /** A version is in force on the leader; `held`: the services that had a holder before it. */
+  onApplied?(version: number, held: readonly string[]): void;
+}
+
+interface Edit {
+  readonly loaded: ValidConfiguration;
+  readonly version: ConfigurationVersion;
+}
+
+export class ConfigurationFollower {
+  readonly #options: FollowerOptions;
+  readonly #program = programVersion();
+  #inForce: ValidConfiguration;
+  /** As they lie in the folder, in force or not. */
+  #own: OwnFiles;
+  /** Files that the committed version went before when this arbiter took the lead: an edit they are not. */
+  #passedOver: string | null = null;
+  /** The last refusal was of an edit on a standby whose files are copies. */
+  #refusedCopy = false;
+  /** One reading at a time: two at once could take an older one for the newer. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #refused = "";
+  /** Files of the leader that can't be used here: what they lack may be put right. */
+  #declined: { readonly hash: string; readonly untilMs: number } | null = null;
+  #watch: Watch | null = null;
+
+  constructor(options: FollowerOptions, inForce: ValidConfiguration) {
+    this.#options = options;
+    this.#inForce = inForce;
+    this.#own = ownFilesOf(inForce);
+  }
+
+  get inForce(): ValidConfiguration {
+    return this.#inForce;
+  }
+
+  manifest(): Manifest {
+    const { state } = this.#options.engine;
+    const { configuration, refusedEdit } = state;
+    return {
+      name: this.#options.name,
+      program: this.#program,
+      state: state.leadership.mode,
+      version: configuration.version,
+      hash: configuration.hash,
+      configSync: this.#inForce.settings.configSync,
+      own: this.#own,
+      refusedEdit:
+        refusedEdit === null
+          ? null
+          : { at: new Date(refusedEdit.atWallMs).toISOString(), errors: refusedEdit.errors },
+    };
+  }
+
+  async watch(): Promise<void> {
+    const { path, stateDir, log } = this.#options;
+    const edited = (): void => void this.reload("an edit of the files");
+    this.#watch = await watchConfiguration(path, edited, {
+      ignore: stateDir,
+      onError: (error) =>
+        log.warn(
+          `The files can't be watched (${error.message}): after an edit, \`arbiter reload\` has them read.`,
+        ),
+    });
+    // What was edited between the first reading and now.
+    edited();
+  }
+
+  async close(): Promise<void> {
+    await this.#watch?.close();
+    await this.#turn;
+  }
+
+  /** Reads the files and resolves once it is known what came of it. Never rejects. */
+  reload(by: string): Promise<ReloadOutcome> {
+    return this.#inTurn(() => this.#reload(by));
+  }
+
+  /** On a standby: the leader's version, in this arbiter's folder and in force. */
+  replicate(version: ConfigurationVersion, leader: string): Promise<void> {
+    return this.#inTurn(() => this.#replicate(version, leader));
+  }
+
+  /** On the leader: an older version, as a new one. The files in the folder follow. */
+  rollBack(version: ConfigurationVersion, by: string): Promise<ReloadOutcome> {
+    return this.#inTurn(() => this.#rollBack(version, by));
+  }
+
+  /** A standby's files are the leader's version: from now on it says so. */
+  confirm(version: number, hash: string): void {
+    const { engine } = this.#options;
+    const { model, configuration } = engine.state;
+    if (configuration.hash !== hash || engine.state.leadership.mode === "leading") return;
+    // It would count as the good edit that ends the refusal.
+    if (engine.state.refusedEdit !== null) return;
+    engine.push({ kind: "configured", model, configuration: { ...configuration, version }, plan: [] });
+  }
+
+  /** What to lead with; null: what was read. Asked before anything is adopted. */
+  async leadWith({ configuration }: StoreContents): Promise<{
+    readonly model: ClusterModel;
+    readonly configuration: ConfigurationVersion;
+  } | null> {
+    if (configuration === null || configuration.hash === this.#inForce.hash) return null;
+    const { log, name } = this.#options;
+    const { configSync } = this.#inForce.settings;
+    if (configSync === "warn" || this.#inForce.model.arbiters.length < 2) return null;
+    // Files that were in force once are older, not edited. Edited ones are in force as what they say.
+    const versions = await this.#options.store.configurations(HISTORY);
+    if (!versions.some(({ hash }) => hash === this.#inForce.hash)) return null;
+    const loaded = await this.#read(configuration);
+    if (!isValid(loaded) || !isIn(loaded.model, name)) {
+      log.error(
+        `Version ${configuration.version} of the configuration, which is in force, can't be used here: ${errorsOf(loaded)[0] ?? "this arbiter is not in it"}`,
+      );
+      return null;
+    }
+    log.warn(
+      `This arbiter's files are older than version ${configuration.version} of the configuration, which is in force: it leads with that version, not with its files.`,
+    );
+    this.#passedOver = this.#inForce.hash;
+    this.#inForce = loaded;
+    if (configSync === "replicate") void this.#inTurn(() => this.#bringUp(configuration, loaded));
+    return { model: loaded.model, configuration };
+  }
+
+  /** The folder of one that leads with the committed version. */
+  async #bringUp(version: ConfigurationVersion, loaded: Loaded): Promise<void> {
+    const kept = await this.#write(version, loaded);
+    if (kept === null) return;
+    this.#passedOver = null;
+    this.#options.log.info(
+      `The folder now has version ${version.version}; the files before it are in ${kept}.`,
+    );
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const outcome = this.#turn.then(act);
+    this.#turn = outcome.catch(() => {});
+    return outcome;
+  }
+
+  #read(version: ConfigurationVersion): Promise<Loaded> {
+    const { env } = this.#options;
+    return loadConfiguration(this.#inForce.directory, { env, contents: version.files });
+  }
+
+  async #reload(by: string): Promise<ReloadOutcome> {
+    let loaded: Loaded;
+    try {
+      loaded = await readConfiguration(this.#options.path, this.#options.env);
+    } catch (error) {
+      return this.#refuse([`The files can't be read: ${messageOf(error)}`]);
+    }
+    this.#own = ownFilesOf(loaded);
+    if (!isValid(loaded)) {
+      const refused = this.#refuse(errorsOf(loaded));
+      const leader = this.#leaderOfCopies();
+      if (leader !== null && (await this.#restore(leader.name)) !== null) this.#refusedCopy = true;
+      return refused;
+    }
+    const { name, engine } = this.#options;
+    if (!isIn(loaded.model, name)) {
+      return this.#refuse([
+        `This arbiter, ${name}, is no longer in the files. Stop it first (\`arbiter stop\`), or put its file back.`,
+      ]);
+    }
+    const { state } = engine;
+    const isKnown = loaded.hash === state.configuration.hash || loaded.hash === this.#passedOver;
+    if (isKnown && (state.refusedEdit === null || this.#refusedCopy)) {
+      if (loaded.hash === state.configuration.hash) this.#inForce = loaded;
+      return { kind: "unchanged", version: state.configuration.version, hash: loaded.hash };
+    }
+    const leader = this.#leaderOfCopies();
+    if (leader !== null && !isKnown) return await this.#refuseCopy(loaded, leader);
+    this.#passedOver = null;
+    return await this.#apply({ loaded, version: versionOf(loaded, by, Date.now()) });
+  }
+
+  /** The leader of whose files this arbiter's are copies; null: they are its own. */
+  #leaderOfCopies(): { readonly name: string; readonly url: string } | null {
+    const { state } = this.#options.engine;
+    const { mode, record } = state.leadership;
+    if (this.#inForce.settings.configSync !== "replicate" || mode !== "standing-by") return null;
+    const leader = leaderOf(state);
+    return leader === null || record === null ? null : { name: leader, url: record.url };
+  }
+
+  async #refuseCopy(
+    loaded: ValidConfiguration,
+    leader: { readonly name: string; readonly url: string },
+  ): Promise<ReloadOutcome> {
+    const newest = await this.#newest();
+    // The leader's own edit, which came here another way.
+    if (newest?.hash === loaded.hash) return await this.#apply({ loaded, version: newest });
+    const kept = await this.#restore(leader.name);
+    this.#refusedCopy = true;
+    const { name } = this.#options;
+    return this.#refuse([
+      `${name} stands by, and its files are copies of the leader's (config_sync = replicate). Edit them on ${leader.name} (${leader.url}).${kept === null ? "" : ` The edit was taken away again; it is kept in ${kept}.`}`,
+    ]);
+  }
+
+  async #newest(): Promise<ConfigurationVersion | null> {
+    const [newest] = await this.#options.store.configurations(1).catch(() => []);
+    return newest ?? null;
+  }
+
+  /** Puts the committed version back into the folder; null: it can't be had now, or not be written. */
+  async #restore(leader: string): Promise<string | null> {
+    const newest = await this.#newest();
+    if (newest === null) return null;
+    const loaded = await this.#read(newest);
+    if (!isValid(loaded)) return null;
+    this.#options.log.info(`The files of ${leader} are put back into the folder.`);
+    return await this.#write(newest, loaded);
+  }
+
+  async #replicate(version: ConfigurationVersion, leader: string): Promise<void> {
+    const { name, engine, log } = this.#options;
+    if (engine.state.leadership.mode === "leading" || this.#isDeclined(version)) return;
+    if (areSameFiles(fileDifferences(this.#own.files, hashesOf(version.files)))) return;
+    const loaded = await this.#read(version);
+    if (!isValid(loaded)) {
+      this.#declined = { hash: version.hash, untilMs: nowMs() + DECLINED_MS };
+      this.#refuse([`${leader}'s files can't be used here.`, ...errorsOf(loaded)]);
+      return;
+    }
+    if (!isIn(loaded.model, name)) {
+      this.#declined = { hash: version.hash, untilMs: nowMs() + DECLINED_MS };
+      this.#refuse([
+        `This arbiter, ${name}, is no longer in ${leader}'s files: it goes on with its own. Stop it (\`arbiter stop\`), or put its file back there.`,
+      ]);
+      return;
+    }
+    if (loaded.hash !== version.hash)
+      log.warn(
+        `${leader}'s files mean something else on this machine (its environment variables?): they are taken all the same.`,
+      );
+    const kept = await this.#write(version, loaded);
+    if (kept === null) return;
+    log.info(`Version ${version.version} was taken over from ${leader}; the files before it are in ${kept}.`);
+    this.#refusedCopy = false;
+    this.#refused = "";
+    this.#passedOver = null;
+    const plan = planLines(this.#inForce, loaded);
+    for (const line of restartNotes(this.#inForce, loaded)) log.warn(line);
+    this.#inForce = loaded;
+    const configuration = { ...version, hash: loaded.hash };
+    engine.push({ kind: "configured", model: loaded.model, configuration, plan });
+  }
+
+  #isDeclined({ hash }: ConfigurationVersion): boolean {
+    return this.#declined?.hash === hash && this.#declined.untilMs > nowMs();
+  }
+
+  async #rollBack(version: ConfigurationVersion, by: string): Promise<ReloadOutcome> {
+    const { name } = this.#options;
+    const loaded = await this.#read(version);
+    const errors = isValid(loaded)
+      ? isIn(loaded.model, name)
+        ? []
+        : [`This arbiter, ${name}, is not in version ${version.version}.`]
+      : errorsOf(loaded);
+    if (!isValid(loaded) || errors.length > 0) return { kind: "refused", errors };
+    const { configuration } = this.#options.engine.state;
+    if (loaded.hash === configuration.hash)
+      return { kind: "unchanged", version: configuration.version, hash: loaded.hash };
+    const next = { ...version, version: 0, hash: loaded.hash, atWallMs: Date.now(), by };
+    // In force first: the service that it is to bring back doesn't wait for the folder.
+    const outcome = await this.#apply({ loaded, version: next });
+    if (outcome.kind === "applied") await this.#bringUp(version, loaded);
+    return outcome;
+  }
+
+  /** Resolves to where the files before it are kept; null: it could not be done, and that was said. */
+  async #write({ files }: ConfigurationVersion, loaded: Loaded): Promise<string | null> {
+    const { path, env, log } = this.#options;
+    try {
+      const kind = await stat(path);
+      if (!kind.isDirectory()) {
+        log.warn(`${path} is one file, not a folder: files from elsewhere are not written there.`);
+        return null;
+      }
+      const present = (await readConfiguration(path, env)).files;
+      const kept = await replaceFiles({
+        folder: loaded.directory,
+        files,
+        present,
+        atWallMs: Date.now(),
+      });
+      this.#own = ownFilesOf(loaded);
+      return kept;
+    } catch (error) {
+      log.error(messageOf(error));
+      return null;
+    }
+  }
+
+  async #apply({ loaded, version: configuration }: Edit): Promise<ReloadOutcome> {
+    const { engine, log } = this.#options;
+    const plan = planLines(this.#inForce, loaded);
+    for (const line of restartNotes(this.#inForce, loaded)) log.warn(line);
+    const held = [...engine.state.services.values()]
+      .filter((view) => holderOf(view) !== null)
+      .map(({ row }) => row.service);
+    engine.push({ kind: "configured", model: loaded.model, configuration, plan });
+    this.#refused = "";
+    this.#refusedCopy = false;
+    const { hash } = loaded;
+    const isInForce = await engine.until(
+      (state) =>
+        state.configuration.hash === hash && state.refusedEdit === null && state.waitingModel === null,
+      CONFIRM_MS,
+    );
+    if (!isInForce) {
+      log.warn(UNCONFIRMED);
+      return { kind: "unconfirmed", text: UNCONFIRMED };
+    }
+    for (const line of newWarnings(this.#inForce, loaded)) log.warn(line);
+    this.#inForce = loaded;
+    const { version } = engine.state.configuration;
+    if (engine.state.leadership.mode !== "leading") {
+      log.info(
+        "The edit of the files was read; this arbiter stands by, and in force is what the leader has.",
+      );
+      return { kind: "applied", version, hash, plan };
+    }
+    log.info(
+      `Configuration version ${version} is in force${plan.length === 0 ? "" : `: ${plan.join("; ")}`}.`,
+    );
+    this.#options.onApplied?.(version, held);
+    return { kind: "applied", version, hash, plan };
+  }
+
+  #refuse(errors: readonly string[]): ReloadOutcome {
+    const { engine, log } = this.#options;
+    // An editor may write several times: the same errors are told once.
+    const all = errors.join("\n");
+    if (all !== this.#refused) {
+      this.#refused = all;
+      log.error(`The edit was refused, the configuration in force stays as it is.\n${all}`);
+      engine.push({ kind: "configRefused", errors });
+    }
+    return { kind: "refused", errors };
+  }
+}
