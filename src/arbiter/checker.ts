@@ -201,9 +201,9 @@ export class Checker {
 /** The report that an answer carries; undefined: it carries none. */
 function reportIn(statusCode: number, body: unknown): unknown {
   if (statusCode === 200) return body;
-  if (statusCode !== 409 || typeof body !== "object" || body === null || !("report" in body))
-    return undefined;
-  return body.report;
+  if (statusCode !== 409 || typeof body !== "object" || body === null) return undefined;
+  if ("report" in body) return body.report;
+  return "bootId" in body ? body : undefined;
 }
 
 /** A later assignment was there before this one. */

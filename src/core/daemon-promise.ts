@@ -77,7 +77,8 @@ function refusalOf(state: DaemonState, request: PromiseRequest, nowMs: number): 
   const { name, stateId } = state.options;
   const { service, epoch } = request;
   if (request.protocol !== PROTOCOL) return `this daemon speaks protocol ${PROTOCOL}`;
-  if (request.to !== name || request.toStateId !== stateId) return `this is ${name}, state ${stateId}`;
+  const isMeant = request.to === name && (request.toStateId === null || request.toStateId === stateId);
+  if (!isMeant) return `this is ${name}, state ${stateId}`;
   if (request.holder === name) return "a daemon needs no promise of its own";
   if (state.clusterId !== null && request.clusterId !== state.clusterId) {
     return `this daemon belongs to cluster ${state.clusterId}`;

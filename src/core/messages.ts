@@ -59,7 +59,7 @@ export interface ServiceReport {
 export interface PromiseReport {
   readonly service: string;
   readonly epoch: number;
-  /** Who was promised to. */
+  /** Who was promised to; empty: it doesn't say. */
   readonly holder: string;
   /** What is left of it; null: without end. */
   readonly forMs: number | null;
@@ -128,7 +128,8 @@ export interface PromiseRequest {
   readonly clusterId: string;
   /** Name and state of whom it means to ask. */
   readonly to: string;
-  readonly toStateId: string;
+  /** null: it doesn't say; the answer tells it who promised. */
+  readonly toStateId: string | null;
   readonly round: number;
   readonly service: string;
   readonly holder: string;

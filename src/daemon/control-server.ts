@@ -216,7 +216,9 @@ const respondAssignment: Respond = async (called) => {
   } else {
     const { code: because, text } = answered.problem;
     const { report } = answered;
-    sendProblem(response, problem(409, "Conflict", text, { code: "ERR_ARB_CONFLICT", because, report }));
+    const refusal = problem(409, "Conflict", text, { code: "ERR_ARB_CONFLICT", because, report });
+    // An answer is always a report, this one too: `type` is then the daemon's.
+    sendProblem(response, { ...refusal, ...report });
   }
 };
 

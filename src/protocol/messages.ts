@@ -4,7 +4,8 @@
  *
  * A guard takes what the protocol names and nothing else: unknown members are dropped (a newer
  * peer may send more), missing or malformed ones are refused, and the error names the member and
- * what was expected of it. Nothing here decides whether a message is obeyed; that is the core's.
+ * what was expected of it. Members that only make a refusal or a log clearer may be missing: a peer
+ * that was written after the protocol's letter doesn't send them. Nothing here decides whether a message is obeyed; that is the core's.
  */
 import type {
   ArbiterAddress,
@@ -183,7 +184,7 @@ function readReport(from: Members): Report {
     seenEpochs: record(from, "seenEpochs", named, readEpoch),
     promises: list(from, "promises", LIMITS.knownServices, readPromiseReport),
     refusesExpiryForMs: duration(from, "refusesExpiryForMs"),
-    refusals: list(from, "refusals", LIMITS.services, readRefusal),
+    refusals: from["refusals"] === undefined ? [] : list(from, "refusals", LIMITS.services, readRefusal),
   };
 }
 
@@ -202,7 +203,7 @@ function readPromiseReport(from: Members): PromiseReport {
   return {
     service: word(from, "service", LIMITS.nameLength),
     epoch: integer(from, "epoch", 0),
-    holder: word(from, "holder", LIMITS.nameLength),
+    holder: from["holder"] === undefined ? "" : word(from, "holder", LIMITS.nameLength),
     forMs: from["forMs"] === null ? null : duration(from, "forMs"),
   };
 }
@@ -228,7 +229,8 @@ function readPromiseRequest(from: Members): PromiseRequest {
     protocol: readProtocol(from),
     clusterId: word(from, "clusterId", LIMITS.idLength),
     to: word(from, "to", LIMITS.nameLength),
-    toStateId: word(from, "toStateId", LIMITS.idLength),
+    // The answer bears the state id in any case, and the holder compares it.
+    toStateId: from["toStateId"] === undefined ? null : word(from, "toStateId", LIMITS.idLength),
     round: integer(from, "round", 0),
     service: word(from, "service", LIMITS.nameLength),
     holder: word(from, "holder", LIMITS.nameLength),

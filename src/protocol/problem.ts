@@ -8,8 +8,11 @@ import type { ServerResponse } from "node:http";
 import type { ErrorCode } from "./errors.ts";
 
 export interface Problem {
-  /** `about:blank`: the status alone says what kind of problem it is; `code` says more. */
-  readonly type: "about:blank";
+  /**
+   * `about:blank`: the status alone says what kind of problem it is; `code` says more. A refused
+   * assignment's answer is a report as well, whose `type` is the daemon's.
+   */
+  readonly type: string;
   readonly title: string;
   readonly status: number;
   readonly detail: string;
