@@ -21,6 +21,8 @@ export function apply(step: Step, held: HeldService, event: HoldEvent, reason?: 
   const because = reason === undefined ? row.because : `${row.because}: ${reason}`;
   if (row.to === "idle") step.state.held.delete(held.service);
   else held.phase = row.to;
+  if (event === "restarting") held.restartReason = because;
+  if (event === "activated") held.restartReason = "";
   for (const act of row.acts) carryOut(step, held, act, because);
   step.changed = true;
   log(step, row, held, from, because);
@@ -35,6 +37,7 @@ export function grant(step: Step, item: ServiceAssignment, leaseEndMs: number, c
     service: item.service,
     epoch: item.epoch,
     phase: row.to,
+    restartReason: "",
     leaseMs: item.leaseMs,
     policy: policyOf(step.state.options, item.config),
     config: item.config,

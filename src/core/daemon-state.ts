@@ -25,6 +25,8 @@ export interface HeldService {
   readonly service: string;
   readonly epoch: number;
   phase: Exclude<HoldPhase, "idle">;
+  /** Why it is being restarted in place; empty: it isn't. Shown by the report meanwhile. */
+  restartReason: string;
   leaseMs: number;
   policy: HoldPolicy;
   /** What the policy was read from. */
@@ -225,7 +227,7 @@ export function reportOf(state: DaemonState, nowMs: number, nonce = ""): Report 
     state: phaseOf(state),
     healthy: state.health.healthy,
     ready: state.health.ready,
-    reason: state.leaving ?? state.failure?.reason ?? state.health.reason,
+    reason: state.leaving ?? state.failure?.reason ?? (restartReasonOf(state) || state.health.reason),
     launched: options.launched,
     configVersion: options.configVersion,
     dataVersion: options.dataVersion,
@@ -235,6 +237,12 @@ export function reportOf(state: DaemonState, nowMs: number, nonce = ""): Report 
     refusesExpiryForMs: Math.max(0, state.refusesExpiryUntilMs - nowMs),
     refusals: state.refusals,
   };
+}
+
+function restartReasonOf(state: DaemonState): string {
+  for (const held of state.held.values())
+    if (held.phase === "activating" && held.restartReason !== "") return held.restartReason;
+  return "";
 }
 
 function servicesOf(state: DaemonState, nowMs: number): ServiceReport[] {

@@ -67,10 +67,14 @@ function reportedEvent(step: Step, view: ServiceView): Found | null {
   };
   switch (held.state) {
     case "active":
+      if (view.phase === "held" && view.holderState === "activating")
+        return { event: "restartDone", evidence };
       return isSettled(view, "held") ? null : { event: "goodReport", evidence };
     case "activating":
       if (view.phase === "held")
-        return view.holderState === "active" ? { event: "restartedInPlace", evidence } : null;
+        return view.holderState === "active"
+          ? { event: "restartedInPlace", evidence: { ...evidence, reason: holder.report?.reason ?? "" } }
+          : null;
       if (view.phase === "activating" || view.phase === "handing-over") return null;
       return view.fencing === "unwanted" ? null : { event: "startingReport", evidence };
     case "draining":

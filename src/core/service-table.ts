@@ -15,6 +15,8 @@ export type ServiceEvent =
   | "startingReport"
   /** It reported active before and says activating now: a restart in place. */
   | "restartedInPlace"
+  /** It reports it active again after that. */
+  | "restartDone"
   /** It reports it draining at that epoch. */
   | "drainingReport"
   /** A report proves that it doesn't hold the committed epoch. */
@@ -102,6 +104,7 @@ export const SERVICE_TABLE: Table = {
       "service.adopted",
     ),
     restartedInPlace: "ignore",
+    restartDone: "ignore",
     drainingReport: "ignore",
     provenOver: row(
       112,
@@ -149,6 +152,7 @@ export const SERVICE_TABLE: Table = {
     ),
     startingReport: "ignore",
     restartedInPlace: "ignore",
+    restartDone: "ignore",
     drainingReport: "ignore",
     provenOver: row(
       210,
@@ -208,6 +212,7 @@ export const SERVICE_TABLE: Table = {
       [],
       "service.restarting",
     ),
+    restartDone: row(312, "held", "the restart in place has succeeded", [], "service.restarted"),
     drainingReport: row(
       311,
       "handing-over",
@@ -255,6 +260,7 @@ export const SERVICE_TABLE: Table = {
     goodReport: row(400, "held", "the holder answered and holds it", [], "service.held"),
     startingReport: row(401, "activating", "the holder answered and is activating it", [], null),
     restartedInPlace: "ignore",
+    restartDone: "ignore",
     drainingReport: row(
       402,
       "handing-over",
@@ -308,6 +314,7 @@ export const SERVICE_TABLE: Table = {
     ),
     startingReport: row(501, "activating", "the holder answered and is activating it", [], null),
     restartedInPlace: "ignore",
+    restartDone: "ignore",
     drainingReport: "ignore",
     provenOver: row(
       510,
@@ -349,6 +356,7 @@ export const SERVICE_TABLE: Table = {
     goodReport: "ignore",
     startingReport: "ignore",
     restartedInPlace: "ignore",
+    restartDone: "ignore",
     drainingReport: "ignore",
     provenOver: row(
       600,

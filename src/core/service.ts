@@ -104,24 +104,35 @@ export function take(step: Step, view: ServiceView, transition: ServiceTransitio
     epoch: view.row.epoch,
     event,
   });
-  if (event !== "") announce(step, view, transition, evidence, reason);
+  if (event !== "") announce(step, view, { transition, evidence, reason, said: saidOfItsEnd(found) });
   if (found.event === "restartedInPlace") view.holderState = "activating";
+  if (found.event === "restartDone" || found.event === "goodReport") view.holderState = "active";
   if (view.phase === "held") {
     view.moveReason = null;
     view.target = null;
   }
 }
 
-function announce(
-  step: Step,
-  view: ServiceView,
-  transition: ServiceTransition,
-  evidence: Readonly<Record<string, unknown>>,
-  moveReason: string | null,
-): void {
+/** Why the program ended or is restarted, in its daemon's words: what an operator asks first. */
+function saidOfItsEnd({ event, evidence }: Found): string {
+  const isAnEnd = event === "provenOver" || event === "restartedInPlace";
+  const said = evidence["reason"];
+  return isAnEnd && typeof said === "string" && said !== "" ? `: ${said}` : "";
+}
+
+interface Announcement {
+  readonly transition: ServiceTransition;
+  readonly evidence: Readonly<Record<string, unknown>>;
+  /** Of the move, where it is one. */
+  readonly reason: string | null;
+  readonly said: string;
+}
+
+function announce(step: Step, view: ServiceView, told: Announcement): void {
+  const { transition, evidence, said } = told;
   const change = step.changes.find((one) => one.view === view && one.kind === "main");
   const row = change?.row ?? view.row;
-  const reason = moveReason === null ? "" : ` (${moveReason})`;
+  const reason = told.reason === null ? said : ` (${told.reason})`;
   const gap =
     transition.effects.includes("measureGap") && view.lastGapMs !== null ? { gapMs: view.lastGapMs } : {};
   tell(step, {

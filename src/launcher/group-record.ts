@@ -9,7 +9,8 @@
  * entry means nothing and nothing is killed. Not synced to disk: a power cut ends the groups too.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { Cgroup, CGROUP_PREFIX } from "./cgroup.ts";
 import { GUARD_NAME } from "./guard-script.ts";
 import {
   hasOpen,
@@ -26,6 +27,8 @@ import {
 export interface RecordedGroup {
   readonly pgid: number;
   readonly startTicks: string;
+  /** Its control group's folder, under a name that is used once; null: none. */
+  readonly cgroup: string | null;
 }
 
 export interface GroupRecord {
@@ -81,7 +84,9 @@ function readRecord(folder: string): Recorded | null {
       isRecord(launcher) && typeof launcher["pid"] === "number" && typeof launcher["startTicks"] === "string"
         ? { pid: launcher["pid"], startTicks: launcher["startTicks"] }
         : null,
-    groups: value["groups"].filter(isRecordedGroup),
+    groups: value["groups"]
+      .filter(isRecordedGroup)
+      .map(({ pgid, startTicks, cgroup }) => ({ pgid, startTicks, cgroup: cgroup ?? null })),
   };
 }
 
@@ -89,10 +94,17 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-function isRecordedGroup(value: unknown): value is RecordedGroup {
+/** An older version wrote no control group. */
+type WrittenGroup = Omit<RecordedGroup, "cgroup"> & { readonly cgroup?: string | null };
+
+function isRecordedGroup(value: unknown): value is WrittenGroup {
   if (!isRecord(value)) return false;
   const { pgid } = value;
   const isNumber = typeof pgid === "number" && Number.isSafeInteger(pgid) && pgid > 1;
+  const cgroup = value["cgroup"] ?? null;
+  // Nothing else is ever written to.
+  if (cgroup !== null && !(typeof cgroup === "string" && basename(cgroup).startsWith(CGROUP_PREFIX)))
+    return false;
   return isNumber && typeof value["startTicks"] === "string";
 }
 
@@ -106,12 +118,23 @@ export async function killRecordedGroups(folder: string, lockFile: string): Prom
   if (record === null || lives(record.launcher)) return [];
   const killed: number[] = [];
   for (const group of record.groups) {
-    if (!isOurs(group, lockFile)) continue;
-    await killGroup(group.pgid);
-    killed.push(group.pgid);
+    const isFilled = await killCgroup(group.cgroup);
+    const isOwn = isOurs(group, lockFile);
+    if (isOwn) await killGroup(group.pgid);
+    if (isOwn || isFilled) killed.push(group.pgid);
   }
   killIdleGuards(lockFile);
   return killed;
+}
+
+/** What left its process group is in there still. True: there was something. */
+async function killCgroup(folder: string | null): Promise<boolean> {
+  if (folder === null) return false;
+  const cgroup = Cgroup.at(folder);
+  const isFilled = !cgroup.isEmpty;
+  await cgroup.killAll();
+  cgroup.remove();
+  return isFilled;
 }
 
 /**

@@ -3,9 +3,9 @@
  * become of the launcher (I1).
  *
  * It is not a Node process, and it does nothing but wait on a pipe. The launcher writes one line
- * whenever something changes, and each line states everything: `GROUP START END`: the process group
- * to watch over (0: none), the start time of its first process, and the instant at which what still
- * runs must be killed (`-`: no lease yet). It kills when that instant has come, which covers a launcher
+ * whenever something changes, and each line states everything: `GROUP START END CGROUP`: the process
+ * group to watch over (0: none), the start time of its first process, the instant at which what still
+ * runs must be killed (`-`: no lease yet), and the control group's folder, if there is one. It kills when that instant has come, which covers a launcher
  * that is stopped, starved or in an endless loop, and when the pipe closes, which covers one that
  * was killed. It ends only after the group is empty: it has inherited the lock on the state folder,
  * so that no new launcher begins before.
@@ -17,6 +17,10 @@
  *
  * A guard that was kept waiting for the processor first reads what came meanwhile: the lease may have
  * been renewed long ago. A launcher that is stopped writes nothing, so that costs no time.
+ *
+ * Where the program has a control group, that is killed too, and all is over only when nothing runs in
+ * either. After the launcher's end the guard removes it, and lets go of the watchdog device
+ * (`ARBITER_WATCHDOG`): with nothing left running there is nothing to restart the machine for.
  *
  * It must be bash: `read -t` and reading without a new process are not in POSIX.
  */
@@ -31,18 +35,35 @@ export const GUARD_SCRIPT: string = `
 trap '' HUP INT QUIT TERM USR1 USR2 PIPE TSTP
 echo -500 2>/dev/null >/proc/self/oom_score_adj
 exec 8<> <(:)
-group=0 start=0 end=-
+group=0 start=0 end=- cgroup=
+
+populated() {
+  local line
+  [[ -n $cgroup ]] || return 1
+  while read -r line; do
+    if [[ $line == "populated 1" ]]; then return 0; fi
+  done 2>/dev/null <"$cgroup/cgroup.events"
+  return 1
+}
 
 running() {
   local file line rest
+  populated && return 0
+  ((group > 1)) || return 1
   kill -0 -- "-$group" 2>/dev/null || [[ -e /proc/$group ]] || return 1
   for file in /proc/[0-9]*/stat; do
     { IFS= read -r -d '' line <"$file"; } 2>/dev/null
     rest=\${line##*) }
     set -- $rest
-    if [[ $3 == "$group" && $1 != [ZX] ]]; then return 0; fi
+    # A first thread that has ended stands there as a zombie while other threads go on (field 20).
+    if [[ $3 == "$group" ]] && { [[ $1 != [ZX] ]] || ((\${18:-1} > 1)); }; then return 0; fi
   done
   return 1
+}
+
+hit() {
+  ((group > 1)) && kill -KILL -- "-$group" 2>/dev/null
+  if [[ -n $cgroup ]]; then { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null; fi
 }
 
 strike() {
@@ -51,11 +72,12 @@ strike() {
   if { IFS= read -r -d '' line </proc/$group/stat; [[ -n $line ]]; } 2>/dev/null; then
     rest=\${line##*) }
     set -- $rest
-    if [[ \${20} != "$start" ]]; then group=0; return; fi
+    # The number is another's by now. What is in the control group is still the program's.
+    if [[ \${20} != "$start" ]]; then group=1; fi
   fi
-  kill -KILL -- "-$group" 2>/dev/null
+  hit
   while running; do
-    kill -KILL -- "-$group" 2>/dev/null
+    hit
     read -r -t 0.002 -u 8
   done
   group=0
@@ -71,13 +93,14 @@ while :; do
     ((left < 1)) && left=1
     ((left < 20)) && printf -v wait '0.%02d' "$left"
   fi
-  line=
-  if IFS= read -r -t "$wait" line; then
-    set -- $line
-    group=\${1:-0} start=\${2:-0} end=\${3:--}
+  if read -r -t "$wait" to from until below; then
+    group=\${to:-0} start=\${from:-0} end=\${until:--} cgroup=$below
     echo "watching $group"
   elif (($? <= 128)); then
+    last=$end
     strike
+    if [[ -n $ARBITER_WATCHDOG && $last != - ]]; then { printf V >>"$ARBITER_WATCHDOG"; } 2>/dev/null; fi
+    if [[ -n $cgroup ]]; then exec rmdir -- "$cgroup" 2>/dev/null; fi
     exit 0
   fi
 done

@@ -14,6 +14,8 @@ import { uptimeCentisecondsAt } from "./uptime.ts";
 export interface WatchedGroup {
   readonly pgid: number;
   readonly startTicks: string;
+  /** Of the program's control group, which is killed with it; null: none. */
+  readonly cgroup: string | null;
 }
 
 export interface GuardOptions {
@@ -24,6 +26,8 @@ export interface GuardOptions {
   readonly lockDescriptor: number;
   /** Each one that is started, with its pid. */
   readonly onStarted: (pid: number) => void;
+  /** Let go of when the launcher has ended and nothing runs any more; null: none. */
+  readonly watchdog: string | null;
   /** No guard can be started any more. */
   readonly onLost: (reason: string) => void;
   readonly log: (level: "info" | "warn", text: string) => void;
@@ -118,8 +122,8 @@ export class Guard {
   }
 
   #send(): void {
-    const { pgid, startTicks } = this.#group ?? { pgid: 0, startTicks: "0" };
-    this.#process?.stdin?.write(`${pgid} ${startTicks} ${this.#endCs ?? "-"}\n`);
+    const { pgid, startTicks, cgroup } = this.#group ?? { pgid: 0, startTicks: "0", cgroup: null };
+    this.#process?.stdin?.write(`${pgid} ${startTicks} ${this.#endCs ?? "-"} ${cgroup ?? ""}\n`);
     this.#answerTimer ??= setTimeout(() => this.#suspect(), SILENCE_LIMIT_MS).unref();
   }
 
@@ -144,7 +148,12 @@ export class Guard {
       // A session of its own: what the terminal sends to the launcher's group doesn't reach it.
       detached: true,
       cwd: "/",
-      env: { LC_ALL: "C", ARBITER_GUARD: GUARD_SCRIPT },
+      env: {
+        LC_ALL: "C",
+        PATH: process.env["PATH"],
+        ARBITER_GUARD: GUARD_SCRIPT,
+        ARBITER_WATCHDOG: this.#options.watchdog ?? "",
+      },
       stdio: ["pipe", "pipe", "ignore", this.#options.lockDescriptor],
     });
     this.#process = guard;

@@ -7,15 +7,27 @@
  *   go      the shim becomes the program
  *   ended   the first process has exited; what is left of the group gets SIGKILL
  *
+ * Where the machine has cgroup v2, the program also gets a control group: what leaves the process group is
+ * signalled, killed and waited for with it.
+ *
  * After `ended` and an empty group it can stand again: guard and pipes stay, the shim is new.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { Socket } from "node:net";
-import { ArbiterError } from "../protocol/errors.ts";
+import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import type { Cgroup } from "./cgroup.ts";
 import { Guard } from "./guard.ts";
 import type { GroupRecord } from "./group-record.ts";
+import { lastWordsOf } from "./last-words.ts";
 import type { OutputPipe } from "./output.ts";
-import { isGroupGone, killGroup, readStat, signalGroup, waitUntilEmpty } from "./process-group.ts";
+import {
+  isGroupGone,
+  killGroup,
+  readStat,
+  signalGroup,
+  signalProcess,
+  waitUntilEmpty,
+} from "./process-group.ts";
 import type { Privileges } from "./account.ts";
 import { SHIM_FAILURES, SHIM_SCRIPT } from "./shim-script.ts";
 
@@ -27,6 +39,8 @@ export interface GroupSurroundings {
   readonly lockDescriptor: number;
   readonly record: GroupRecord;
   readonly onGuard: (pid: number) => void;
+  /** See guard.ts. */
+  readonly watchdog: string | null;
   readonly log: (level: "info" | "warn", text: string) => void;
 }
 
@@ -62,6 +76,9 @@ export class GuardedGroup {
   readonly #command: GroupCommand;
   readonly #pipes: GroupPipes;
   readonly #guard: Guard;
+  readonly #makeCgroup: () => Cgroup | null;
+  /** A new one each time: what a slow guard still does to an old one must not meet the next program. */
+  #cgroup: Cgroup | null = null;
   #shim: ChildProcess | null = null;
   #pgid = 0;
   #end: GroupEnd | null = null;
@@ -71,14 +88,21 @@ export class GuardedGroup {
   /** Called when the first process has exited; the group may hold more. */
   onEnded: (end: GroupEnd) => void = () => {};
 
-  constructor(surroundings: GroupSurroundings, command: GroupCommand, pipes: GroupPipes) {
+  constructor(
+    surroundings: GroupSurroundings,
+    command: GroupCommand,
+    pipes: GroupPipes,
+    makeCgroup: () => Cgroup | null,
+  ) {
     this.#surroundings = surroundings;
     this.#command = command;
     this.#pipes = pipes;
+    this.#makeCgroup = makeCgroup;
     this.#guard = new Guard({
       bash: surroundings.bash,
       label: surroundings.label,
       lockDescriptor: surroundings.lockDescriptor,
+      watchdog: surroundings.watchdog,
       log: surroundings.log,
       onStarted: surroundings.onGuard,
       onLost: (reason) => {
@@ -141,9 +165,22 @@ export class GuardedGroup {
     const stat = readStat(shim.pid);
     if (stat === null)
       throw new ArbiterError("ERR_ARB_LAUNCHER", "The process that stands by ended at once.");
-    const group = { pgid: shim.pid, startTicks: stat.startTicks };
+    this.#enterCgroup(shim.pid);
+    const group = { pgid: shim.pid, startTicks: stat.startTicks, cgroup: this.#cgroup?.folder ?? null };
     this.#surroundings.record.add(group);
     await this.#guard.watch(group);
+  }
+
+  /** It reads a pipe, and has started nothing yet. */
+  #enterCgroup(pid: number): void {
+    this.#cgroup = this.#makeCgroup();
+    try {
+      this.#cgroup?.add(pid);
+    } catch (error) {
+      this.#surroundings.log("warn", `the program gets no control group: ${messageOf(error)}`);
+      this.#cgroup?.remove();
+      this.#cgroup = null;
+    }
   }
 
   killAt(atMs: number): void {
@@ -163,6 +200,8 @@ export class GuardedGroup {
     });
     channel.on("error", () => {});
     channel.once("close", () => settled.resolve());
+    this.#pipes.stdout.forget();
+    this.#pipes.stderr.forget();
     channel.write(`${order.service}\n${order.epoch}\n${order.configFile}\n${order.cwd}\n`);
     await settled.promise;
     const code = /^failed (\d+)/.exec(said)?.[1];
@@ -174,34 +213,63 @@ export class GuardedGroup {
     );
   }
 
+  /** To the whole process group, and to what has left it. */
   signal(signal: string): void {
-    if (this.#pgid !== 0) signalGroup(this.#pgid, signal);
+    if (this.#pgid === 0) return;
+    signalGroup(this.#pgid, signal);
+    for (const pid of this.#cgroup?.members() ?? []) {
+      if (readStat(pid)?.pgid !== this.#pgid) signalProcess(pid, signal);
+    }
   }
 
-  /** SIGKILL to the whole group, now. */
+  /** SIGKILL to all of it, now. */
   kill(): void {
-    this.signal("SIGKILL");
+    if (this.#pgid === 0) return;
+    signalGroup(this.#pgid, "SIGKILL");
+    this.#cgroup?.kill();
+  }
+
+  /** The last lines that the program wrote, read out of its pipes up to this instant; empty: none. */
+  lastWords(): string {
+    return lastWordsOf(this.#pipes.stdout, this.#pipes.stderr);
   }
 
   /** True if nothing is left, not even what the kernel still has to tidy up. */
   get isGone(): boolean {
-    return this.#pgid === 0 || (this.#end !== null && isGroupGone(this.#pgid));
+    if (this.#pgid === 0) return true;
+    return this.#end !== null && isGroupGone(this.#pgid) && (this.#cgroup?.isEmpty ?? true);
+  }
+
+  /** What of it runs, wherever it went; known only with a control group. */
+  members(): readonly number[] {
+    return this.#cgroup?.members() ?? [];
+  }
+
+  /** Calls back once nothing of it runs any more; for a program in the background. */
+  onceEmpty(callback: () => void): () => void {
+    return this.#cgroup?.onceEmpty(callback) ?? ((): void => {});
   }
 
   /** Waits until nothing of the group runs; false if that lasts longer. */
   async waitUntilEmpty(limitMs: number): Promise<boolean> {
     const untilMs = performance.now() + limitMs;
+    const remainingMs = (): number => untilMs - performance.now();
     // The usual case: one process, whose exit is an event and needs no asking again and again.
     const timer = Promise.withResolvers<void>();
     const timeout = setTimeout(timer.resolve, limitMs);
     await Promise.race([this.#firstExit.promise, timer.promise]);
     clearTimeout(timeout);
-    return await waitUntilEmpty(this.#pgid, () => untilMs - performance.now());
+    if (!(await waitUntilEmpty(this.#pgid, remainingMs))) return false;
+    return this.#cgroup === null || (await this.#cgroup.waitUntilEmpty(remainingMs));
   }
 
   /** Kills what is left and waits until nothing of it runs. */
   async clear(): Promise<void> {
-    if (this.#pgid !== 0) await killGroup(this.#pgid);
+    if (this.#pgid !== 0) {
+      this.#cgroup?.kill();
+      await killGroup(this.#pgid);
+      await this.#cgroup?.killAll();
+    }
     this.retire();
   }
 
@@ -211,6 +279,8 @@ export class GuardedGroup {
     this.#surroundings.record.remove(this.#pgid);
     this.#pgid = 0;
     this.#guard.rest();
+    this.#cgroup?.remove();
+    this.#cgroup = null;
   }
 
   /** Kills what there is; ends guard and pipes. Asking twice changes nothing. */

@@ -76,20 +76,18 @@ export async function untilWell(probe: Probe, limitMs: number, signal: AbortSign
   }
 }
 
-/** Asks until aborted, and tells each change. The program counts as well at the beginning. */
+/** Asks until aborted, and tells each answer. */
 export async function watchHealth(
   probe: Probe,
   signal: AbortSignal,
-  onChange: (verdict: Verdict) => void,
+  onAnswer: (verdict: Verdict) => void,
 ): Promise<void> {
-  let last: Verdict = null;
   try {
     for (;;) {
       await sleep(probe.intervalMs, undefined, { signal });
       const verdict = await probe.ask(signal);
       if (signal.aborted) return;
-      if (verdict !== last) onChange(verdict);
-      last = verdict;
+      onAnswer(verdict);
     }
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -84,11 +84,12 @@ async function readEnvironment(spec: LaunchSpec, directory: string): Promise<Rec
   }
 }
 
-/** The defaults of `drain_timeout`, `check_interval`, `timeout` and `failure_timeout`, without a file. */
+/** What their keys' defaults are, without a file. */
 const DRAIN_TIMEOUT_MS = 10_000;
 const CHECK_INTERVAL_MS = 500;
 const TIMEOUT_MS = 300;
 const FAILURE_TIMEOUT_MS = 600_000;
+const MAX_CHECK_ATTEMPTS = 3;
 
 async function workloadOf(
   { runtime, spec }: OwnSettings,
@@ -114,6 +115,7 @@ async function workloadOf(
     timeoutMs: spec?.timeoutMs ?? TIMEOUT_MS,
     failureTimeoutMs: spec?.failureTimeoutMs ?? FAILURE_TIMEOUT_MS,
     onGuard,
+    maxCheckAttempts: spec?.maxCheckAttempts ?? MAX_CHECK_ATTEMPTS,
     log: (level, text) => logger[level](text),
   });
 }

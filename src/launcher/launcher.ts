@@ -6,7 +6,7 @@
  * folder left behind is killed, and the folder's lock is ours, so that nothing of it runs any more.
  * `openLauncher` does both and waits as long as it takes; only then the runtime is started.
  *
- * Not guaranteed: a program that leaves its process group (a "daemon" that calls setsid) isn't
+ * Without cgroup v2, a program that leaves its process group (a "daemon" that calls setsid) isn't
  * killed with it. It keeps the lock if it keeps its open files, and no new launcher starts then.
  */
 import { chownSync, rmSync, writeFileSync } from "node:fs";
@@ -15,12 +15,14 @@ import type { LaunchSpec, Role } from "../core/model.ts";
 import type { ActivationContext, Workload, WorkloadSink } from "../daemon/workload.ts";
 import { ArbiterError } from "../protocol/errors.ts";
 import { findAccount, findProgram, privilegesFor, settingsFolder, type Account } from "./account.ts";
+import { CgroupMaker, findCgroupPlace, type CgroupPlace } from "./cgroup.ts";
 import { lockFileOf, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { killRecordedGroups, openGroupRecord } from "./group-record.ts";
 import type { GoOrder } from "./guarded-group.ts";
 import { probeOf } from "./health.ts";
 import type { HookSurroundings } from "./hooks.ts";
 import { flushOutlets } from "./output.ts";
+import { readStat } from "./process-group.ts";
 import { ProgramRun, type RunOptions } from "./program-run.ts";
 import { StandbyPool } from "./standby-pool.ts";
 
@@ -37,7 +39,10 @@ export interface LauncherOptions {
   readonly failureTimeoutMs: number;
   /** Each guard that is started, with its pid. */
   readonly onGuard: (pid: number) => void;
+  readonly maxCheckAttempts: number;
   readonly log: (level: "info" | "warn", text: string) => void;
+  /** Where control groups may be made; default: what the kernel says. */
+  readonly cgroupPlace?: CgroupPlace;
 }
 
 /** What the tests look at, beside the workload. */
@@ -91,8 +96,10 @@ class CommandLauncher implements Launcher {
         lockDescriptor: lock.descriptor,
         record: openGroupRecord(options.stateFolder),
         onGuard: options.onGuard,
+        watchdog: options.spec.watchdog,
         log: options.log,
       },
+      cgroups: new CgroupMaker(options.cgroupPlace ?? findCgroupPlace(), launcherKey(), options.log),
       program: {
         words: options.spec.command,
         env: account === null ? this.#env : { ...this.#env, ...identityOf(account) },
@@ -126,7 +133,9 @@ class CommandLauncher implements Launcher {
     const { service, epoch } = context;
     const sink = this.#sink;
     if (sink === null) throw new Error("activate before prepare");
-    if (this.#runs.has(service)) throw new ArbiterError("ERR_ARB_PROGRAM", `${service} runs already`);
+    // One that is over may still be tidying up: it was told as an exit before that.
+    if (this.#runs.get(service)?.isOver === false)
+      throw new ArbiterError("ERR_ARB_PROGRAM", `${service} runs already`);
     const configFile = this.#writeConfig(service, context.config);
     const cwd = this.#options.spec.cwd ?? (this.#account === null ? process.cwd() : "/");
     const order = { service, epoch, configFile, cwd };
@@ -134,6 +143,7 @@ class CommandLauncher implements Launcher {
       ...this.#runOptions(order),
       sink,
       onOver: () => {
+        if (this.#runs.get(service) !== run) return;
         this.#runs.delete(service);
         this.#fenceAtMs.delete(service);
         rmSync(configFile, { force: true });
@@ -176,7 +186,7 @@ class CommandLauncher implements Launcher {
   }
 
   #runOptions(order: GoOrder): Omit<RunOptions, "sink" | "onOver"> {
-    const { spec, checkIntervalMs, timeoutMs, failureTimeoutMs } = this.#options;
+    const { spec, checkIntervalMs, timeoutMs, failureTimeoutMs, maxCheckAttempts } = this.#options;
     const privileges = privilegesFor(null, this.#setpriv);
     const hooks: HookSurroundings = {
       pool: this.#pool,
@@ -196,7 +206,7 @@ class CommandLauncher implements Launcher {
       },
       wrap: privileges.words,
     });
-    return { spec, hooks, probe, failureTimeoutMs };
+    return { spec, hooks, probe, failureTimeoutMs, maxCheckAttempts };
   }
 
   /** Readable for the program's user alone: settings may hold secrets. */
@@ -217,6 +227,11 @@ function environmentOf({ name, role, healthUrl, spec }: LauncherOptions): NodeJS
     ARBITER_ROLE: role,
     ARBITER_HEALTH_URL: healthUrl,
   };
+}
+
+/** Never used twice: a number comes back one day, with another start time. */
+function launcherKey(): string {
+  return `${process.pid}-${readStat(process.pid)?.startTicks ?? "0"}`;
 }
 
 function identityOf(account: Account): NodeJS.ProcessEnv {

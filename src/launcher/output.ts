@@ -22,12 +22,14 @@ import {
   fstatSync,
   mkdtempSync,
   openSync,
+  readSync,
   rmSync,
 } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import { Tail } from "./last-words.ts";
 
 /** Puts `prefix` in front of each line of what goes through; a line may come in many pieces. */
 export function linePrefixer(prefix: string): (chunk: Buffer) => Buffer {
@@ -75,6 +77,10 @@ function makeOutlet(descriptor: 1 | 2): Writable {
 export interface OutputPipe {
   /** The program's end. */
   readonly writeDescriptor: number;
+  /** What was written last, up to this instant; see last-words.ts. */
+  lastLines(): string[];
+  /** What comes from now on is another program's. */
+  forget(): void;
   /** Passes on what is still in it, then closes it. */
   close(): Promise<void>;
 }
@@ -120,9 +126,11 @@ function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputP
   const readDescriptor = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
   const writeDescriptor = openSync(fifo, constants.O_WRONLY);
   const addPrefix = linePrefixer(prefix);
+  const tail = new Tail();
   const reader = new Socket({ fd: readDescriptor, readable: true, writable: false });
   const resume = (): void => void reader.resume();
   const forward = (chunk: Buffer): void => {
+    tail.add(chunk);
     if (outlet.writable && !outlet.write(addPrefix(chunk))) {
       reader.pause();
       outlet.once("drain", resume);
@@ -133,6 +141,12 @@ function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputP
   reader.on("error", () => {});
   return {
     writeDescriptor,
+    lastLines(): string[] {
+      // Not through the loop: whoever asks has just heard of the program's death, and won't wait.
+      if (!reader.destroyed) readAll(readDescriptor, forward);
+      return tail.lines();
+    },
+    forget: () => tail.forget(),
     async close(): Promise<void> {
       closeSync(writeDescriptor);
       // With the last writer gone the reader comes to its end, after all that is still in the pipe.
@@ -142,6 +156,25 @@ function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputP
       outlet.off("close", resume);
     },
   };
+}
+
+/** A pipe holds 64 KiB, unless someone made it larger. */
+const MOST_READS = 4;
+const READ_BYTES = 65_536;
+
+/** What lies in a pipe now; its descriptor never waits. */
+function readAll(descriptor: number, take: (chunk: Buffer) => void): void {
+  for (let reads = 0; reads < MOST_READS; reads += 1) {
+    const chunk = Buffer.alloc(READ_BYTES);
+    try {
+      const length = readSync(descriptor, chunk);
+      if (length === 0) return;
+      take(chunk.subarray(0, length));
+    } catch {
+      // Nothing is there at the moment.
+      return;
+    }
+  }
 }
 
 /** Someone who doesn't read our output must not keep the launcher from ending. */

@@ -19,6 +19,8 @@ export interface ProcessStat {
   readonly state: string;
   readonly parentPid: number;
   readonly pgid: number;
+  readonly session: number;
+  readonly threads: number;
   /** Clock ticks from the kernel's start to its own; with the boot id it names a process for good. */
   readonly startTicks: string;
 }
@@ -38,6 +40,8 @@ export function readStat(pid: number): ProcessStat | null {
     state: fields[0] ?? "X",
     parentPid: Number(fields[1]),
     pgid: Number(fields[2]),
+    session: Number(fields[3]),
+    threads: Number(fields[17]),
     startTicks: fields[19] ?? "",
   };
 }
@@ -47,8 +51,9 @@ export function kernelBootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 }
 
+/** One whose first thread has ended looks like a zombie while its other threads go on. */
 export function isRunning(stat: ProcessStat): boolean {
-  return stat.state !== "Z" && stat.state !== "X";
+  return (stat.state !== "Z" && stat.state !== "X") || stat.threads > 1;
 }
 
 function processIds(): number[] {
@@ -80,6 +85,15 @@ export function isGroupGone(pgid: number): boolean {
 export function signalGroup(pgid: number, signal: string): void {
   try {
     process.kill(-pgid, signal);
+  } catch (error) {
+    if (codeOf(error) !== "ESRCH") throw error;
+  }
+}
+
+/** The same for one process. */
+export function signalProcess(pid: number, signal: string): void {
+  try {
+    process.kill(pid, signal);
   } catch (error) {
     if (codeOf(error) !== "ESRCH") throw error;
   }

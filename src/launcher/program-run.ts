@@ -6,6 +6,14 @@
  *      │ can't                        │                  └──── none left ──────▶ over: `exited`
  *      └────────▶ over                └─ demoted ─▶ stopping ─────────────────▶ over
  *
+ * A program that is unhealthy `max_check_attempts` times in a row is restarted in place too, while
+ * attempts are left: until then it counts as healthy, but not as ready, so that no arbiter moves the
+ * service meanwhile. Without attempts left the first bad answer is told, and the arbiter counts.
+ *
+ * A program that puts itself into the background (its first process exits with 0, what it started goes
+ * on) is followed where two things are there: a control group, which says when the last of it has
+ * ended, and a health check, which says that what was left is the program.
+ *
  * `exited` is proof of death, and the spare is waiting for it: in the usual case (no other process
  * is left in the group, no `post_stop`) it is said in the same turn of the loop in which Node says
  * that the process has exited. It is never said while anything of the group still runs.
@@ -25,6 +33,8 @@ export interface RunOptions {
   readonly probe: Probe | null;
   /** After so long without a failure the restarts are counted from zero. */
   readonly failureTimeoutMs: number;
+  /** Bad answers in a row after which it is restarted in place. */
+  readonly maxCheckAttempts: number;
   readonly sink: WorkloadSink;
   /** Called when nothing of it runs any more, right after `exited` where that is said. */
   readonly onOver: () => void;
@@ -47,7 +57,11 @@ export class ProgramRun {
   readonly #stop = new AbortController();
   /** Once for each process: the group is emptied, `post_stop` has run. */
   #tidying: Promise<void> | null = null;
-  #isWell = true;
+  #isReady = true;
+  #badAnswers = 0;
+  /** Instant of `nowMs()` at which the program was told to go. */
+  #goneAtMs = 0;
+  #unfollow: () => void = () => {};
   #winding: Promise<void> | null = null;
   #restartsAt: number[] = [];
 
@@ -55,6 +69,11 @@ export class ProgramRun {
     this.order = order;
     this.#fenceAtMs = fenceAtMs;
     this.#options = options;
+  }
+
+  /** Nothing of it runs, and that has been said. */
+  get isOver(): boolean {
+    return this.#phase === "over";
   }
 
   get pgid(): number {
@@ -101,10 +120,13 @@ export class ProgramRun {
     this.#group = group;
     this.#tidying = null;
     const exit = new AbortController();
-    group.onEnded = (end): void => this.#ended(end, exit);
+    group.onEnded = (end): void => {
+      if (!this.#goesOnInBackground(group, end, exit)) this.#ended(this.#describe(end), exit);
+    };
     group.killAt(this.#fenceAtMs);
     if (spec.preStart !== null) await this.#runHook("pre_start", spec.preStart);
     this.#assertMayStart();
+    this.#goneAtMs = nowMs();
     await group.go(this.order);
     const halt = AbortSignal.any([this.#stop.signal, exit.signal]);
     if (probe !== null) {
@@ -116,13 +138,32 @@ export class ProgramRun {
     if (spec.postStart !== null) await this.#tryHook("post_start", spec.postStart);
     halt.throwIfAborted();
     this.#phase = "running";
+    this.#badAnswers = 0;
     this.#tellHealth(null);
-    if (probe !== null) void watchHealth(probe, halt, (verdict) => this.#tellHealth(verdict));
+    if (probe !== null) void watchHealth(probe, halt, (verdict) => this.#judge(verdict));
   }
 
-  /** The first process has exited. Nothing may be awaited on the way from here to `exited`. */
-  #ended(end: GroupEnd, exit: AbortController): void {
-    const reason = this.#group?.lostReason ?? this.#describe(end);
+  /** True: what it started goes on without it, and is taken for the program. */
+  #goesOnInBackground(group: GuardedGroup, end: GroupEnd, exit: AbortController): boolean {
+    const { probe, spec, sink } = this.#options;
+    if (end.code !== 0 || probe === null || group.lostReason !== null) return false;
+    const isStarting = this.#phase === "starting" || this.#phase === "running";
+    if (!isStarting || nowMs() - this.#goneAtMs > spec.startTimeoutMs) return false;
+    const members = group.members();
+    if (members.length === 0) return false;
+    sink.log(
+      "info",
+      `${this.order.service}: the program went into the background (process ${members.join(", ")}); ` +
+        "it is followed through its control group",
+    );
+    this.#unfollow = group.onceEmpty(() =>
+      this.#ended(this.#withLastWords("the last of its processes in the background has ended"), exit),
+    );
+    return true;
+  }
+
+  /** Its first process, or the last one in the background, has exited. Nothing may be awaited on the way to `exited`. */
+  #ended(reason: string, exit: AbortController): void {
     const wasRunning = this.#phase === "running";
     if (!wasRunning) {
       exit.abort(new ArbiterError("ERR_ARB_PROGRAM", `it ended before it was ready: ${reason}`));
@@ -143,10 +184,55 @@ export class ProgramRun {
   }
 
   #describe(end: GroupEnd): string {
+    const lostReason = this.#group?.lostReason ?? null;
+    if (lostReason !== null) return lostReason;
     const isAtTheEnd = this.#isFenced || nowMs() >= this.#fenceAtMs - GUARD_EARLY_MS;
-    return end.signal === "SIGKILL" && isAtTheEnd
-      ? "it was killed, since its lease was over"
-      : describeEnd(end);
+    if (end.signal === "SIGKILL" && isAtTheEnd) return "it was killed, since its lease was over";
+    return this.#withLastWords(describeEnd(end));
+  }
+
+  #withLastWords(text: string): string {
+    const words = this.#group?.lastWords() ?? "";
+    return words === "" ? text : `${text}; its last words: ${words}`;
+  }
+
+  /** One answer of the probe, while it runs. */
+  #judge(verdict: Verdict): void {
+    // What is being stopped may well be unhealthy.
+    if (this.#phase !== "running") return;
+    const { maxCheckAttempts, sink } = this.#options;
+    this.#badAnswers = verdict === null ? 0 : this.#badAnswers + 1;
+    if (verdict === null || !this.#hasAttempts()) {
+      this.#tellHealth(verdict);
+    } else if (this.#badAnswers < maxCheckAttempts) {
+      this.#isReady = false;
+      sink.health(
+        true,
+        false,
+        `${verdict} (${this.#badAnswers} of ${maxCheckAttempts}, then a restart in place)`,
+      );
+    } else {
+      void this.#restartUnwell(verdict);
+    }
+  }
+
+  async #restartUnwell(verdict: string): Promise<void> {
+    const { sink, spec } = this.#options;
+    const { service, epoch } = this.order;
+    if (!this.#mayRestart()) return;
+    this.#phase = "tidying";
+    sink.restarting(
+      service,
+      epoch,
+      this.#withLastWords(`it was unhealthy ${this.#badAnswers} times: ${verdict}`),
+    );
+    const untilMs = Math.min(this.#fenceAtMs, nowMs() + spec.stopTimeoutMs);
+    if (this.#group !== null) await this.#endGently(this.#group, untilMs);
+    await this.#tidy();
+    // Whoever stops it winds up by itself.
+    if (this.#stop.signal.aborted) return;
+    this.#giveBack();
+    await this.#restart(spec.restartDelayMs);
   }
 
   async #tidy(): Promise<void> {
@@ -197,13 +283,17 @@ export class ProgramRun {
     }
   }
 
-  #mayRestart(): boolean {
+  #hasAttempts(): boolean {
     const { spec, failureTimeoutMs } = this.#options;
     const now = nowMs();
     if (this.#isFenced || now >= this.#fenceAtMs) return false;
     this.#restartsAt = this.#restartsAt.filter((atMs) => now - atMs < failureTimeoutMs);
-    if (this.#restartsAt.length >= spec.restartAttempts) return false;
-    this.#restartsAt.push(now);
+    return this.#restartsAt.length < spec.restartAttempts;
+  }
+
+  #mayRestart(): boolean {
+    if (!this.#hasAttempts()) return false;
+    this.#restartsAt.push(nowMs());
     return true;
   }
 
@@ -237,6 +327,8 @@ export class ProgramRun {
     const untilMs = Math.min(deadlineMs, nowMs() + stopTimeoutMs);
     if (group.pgid === 0 || untilMs <= nowMs()) return;
     group.signal(stopSignal);
+    // One that is stopped hears nothing else.
+    group.signal("SIGCONT");
     if (await group.waitUntilEmpty(untilMs - nowMs())) return;
     this.#options.sink.log(
       "warn",
@@ -276,12 +368,14 @@ export class ProgramRun {
 
   #tellHealth(verdict: Verdict): void {
     const isWell = verdict === null;
-    if (isWell && this.#isWell) return;
-    this.#isWell = isWell;
+    if (isWell && this.#isReady) return;
+    this.#isReady = isWell;
     this.#options.sink.health(isWell, isWell, verdict ?? "");
   }
 
   #giveBack(): void {
+    this.#unfollow();
+    this.#unfollow = (): void => {};
     const group = this.#group;
     this.#group = null;
     if (group !== null) this.#options.hooks.pool.giveBack(group);

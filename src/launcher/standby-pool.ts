@@ -6,11 +6,13 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import type { Cgroup, CgroupMaker } from "./cgroup.ts";
 import { GuardedGroup, type GroupCommand, type GroupSurroundings } from "./guarded-group.ts";
 import { openOutputPipes } from "./output.ts";
 
 export interface PoolOptions {
   readonly surroundings: GroupSurroundings;
+  readonly cgroups: CgroupMaker;
   readonly program: GroupCommand;
   /** Where pipes are made. */
   readonly folder: string;
@@ -78,7 +80,8 @@ export class StandbyPool {
 
   /** A group for another command than the program: a hook. Standing; to be given to `endHook`. */
   async takeForHook(command: GroupCommand): Promise<GuardedGroup> {
-    const group = await this.#make(command);
+    // A hook may start what is to stay: the helper of a file system, for one. So it gets no control group.
+    const group = await this.#make(command, { ...this.#options.surroundings, watchdog: null }, () => null);
     this.#out.add(group);
     try {
       await group.stand();
@@ -107,7 +110,8 @@ export class StandbyPool {
       this.#idle = null;
       await this.#discard(lost);
     }
-    this.#idle ??= await this.#make(this.#options.program);
+    const { program, surroundings, cgroups } = this.#options;
+    this.#idle ??= await this.#make(program, surroundings, () => cgroups.make());
     const group = this.#idle;
     await group.clear();
     group.onEnded = () => {
@@ -116,9 +120,13 @@ export class StandbyPool {
     await group.stand();
   }
 
-  async #make(command: GroupCommand): Promise<GuardedGroup> {
-    const { surroundings, folder, prefix, owner } = this.#options;
-    return new GuardedGroup(surroundings, command, await openOutputPipes(folder, prefix, owner));
+  async #make(
+    command: GroupCommand,
+    surroundings: GroupSurroundings,
+    makeCgroup: () => Cgroup | null,
+  ): Promise<GuardedGroup> {
+    const { folder, prefix, owner } = this.#options;
+    return new GuardedGroup(surroundings, command, await openOutputPipes(folder, prefix, owner), makeCgroup);
   }
 
   async #discard(group: GuardedGroup): Promise<void> {

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import type { LaunchSpec } from "../../src/core/model.ts";
+import { findCgroupPlace } from "../../src/launcher/cgroup.ts";
 import { holdersOf, kernelBootId, readStat } from "../../src/launcher/process-group.ts";
 import {
   isLockFree,
@@ -136,6 +137,28 @@ describe("the launcher is killed", () => {
     expect(nextGroup).not.toBe(group);
     expect(JSON.stringify(next.said)).toContain(`process group ${group}`);
   });
+
+  test.each(["the launcher", "launcher and guard"])(
+    "kill -9 of %s: what left the process group is killed through its control group",
+    async (who) => {
+      if ("because" in findCgroupPlace()) return;
+      const { folder, open } = bench();
+      const launcher = open(
+        shell(
+          `setsid -f sh -c 'trap "" TERM; echo $$ > ${folder}/left; while :; do sleep 0.1; done'; sleep 600`,
+        ),
+      );
+      const group = await launcher.activate(1, 60_000);
+      const left = await grandchild(folder);
+      expect(readStat(left)?.pgid).not.toBe(group);
+      if (who !== "the launcher") process.kill(launcher.guardPid(folder, group), "SIGKILL");
+      launcher.process.kill("SIGKILL");
+      await until("the launcher is gone", () => !runs(launcher.pid));
+      const next = open(["sleep", "60"]);
+      await next.wait("ready");
+      expect(runs(left)).toBe(false);
+    },
+  );
 
   test("killed while it only waits: the shim is gone too", async () => {
     const { folder, open } = bench();

@@ -297,7 +297,7 @@ describe("exit", () => {
 
   test("restarts in place: as many as allowed, then proof of death", async () => {
     await using shop = await openWorkshop(
-      (folder) => shell(`echo run >> ${folder}/runs; sleep 0.03; exit 1`),
+      (folder) => shell(`echo run >> ${folder}/runs; sleep 0.3; exit 1`),
       () => ({ restartAttempts: 2, restartDelayMs: 10 }),
     );
     await shop.activate();
@@ -314,7 +314,7 @@ describe("exit", () => {
 
   test("a demotion during the wait before a restart: it isn't started again", async () => {
     await using shop = await openWorkshop(
-      (folder) => shell(`echo run >> ${folder}/runs; sleep 0.03; exit 1`),
+      (folder) => shell(`echo run >> ${folder}/runs; sleep 0.3; exit 1`),
       () => ({ restartAttempts: 5, restartDelayMs: 60_000 }),
     );
     await shop.activate();

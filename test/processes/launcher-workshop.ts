@@ -50,6 +50,7 @@ export function launcherOptions(
     timeoutMs: 100,
     onGuard: () => {},
     failureTimeoutMs: 60_000,
+    maxCheckAttempts: 3,
     log: () => {},
   };
 }

@@ -209,12 +209,17 @@ describe("rows of the service's table", () => {
     expect(world.believers()).toHaveLength(1);
   });
 
-  test("310: a restart in place keeps epoch and holder", () => {
+  test("310, 312: a restart in place keeps epoch and holder; its beginning, its reason and its success are told", () => {
     const world = rig().advance(100);
     world.daemon("m", { kind: "restarting", service: "svc", epoch: 1, reason: "exit code 1" });
     expect(world.service()).toMatchObject({ phase: "held", row: { epoch: 1 } });
     world.daemon("m", { kind: "activated", service: "svc", epoch: 1 });
-    saw(world, 310);
+    saw(world, 310, 312);
+    const events = world.events.map(({ type, text }) => `${type} ${text}`);
+    expect(events.filter((event) => event.startsWith("service.restart"))).toEqual([
+      expect.stringContaining("in the same epoch: it is restarted in place: exit code 1."),
+      expect.stringMatching(/^service.restarted /),
+    ]);
   });
 
   test("311, 600: SIGTERM: it drains, says so, leaves; the spare is activated", () => {
