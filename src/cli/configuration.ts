@@ -57,6 +57,7 @@ export async function placesIn(path: string): Promise<ArbiterPlaces> {
   const arbiters = arbitersOf(loaded);
   return {
     urls: arbiters.map((arbiter) => arbiter.url),
+    daemons: loaded.model?.daemons.map((daemon) => daemon.url) ?? [],
     tokenFile: tokenFileOf(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
     tls: clientTls(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
     because: `The addresses are those of ${path}.`,

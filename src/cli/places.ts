@@ -10,6 +10,8 @@ import type { ConnectionOptions } from "./options.ts";
 
 export interface ArbiterPlaces {
   readonly urls: readonly string[];
+  /** The daemons' addresses, where a configuration names them: they have the cluster map, too. */
+  readonly daemons: readonly string[];
   readonly tokenFile: string | null;
   readonly tls: ClientTls;
   /** Where the addresses come from: shown when none of them answers. */
@@ -29,6 +31,7 @@ export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPla
     const trusted = options.config === undefined ? null : await fromFolder(options.config);
     return {
       urls: urlsOf(options.url, "--url"),
+      daemons: trusted?.daemons ?? [],
       tokenFile: tokenFile ?? trusted?.tokenFile ?? null,
       tls: withEnvironment(trusted?.tls ?? NO_FILES),
       because: "--url was given.",
@@ -38,6 +41,7 @@ export async function findPlaces(options: ConnectionOptions): Promise<ArbiterPla
   if (named !== null && options.config === undefined) {
     return {
       urls: urlsOf(named, "$ARBITER_URL"),
+      daemons: [],
       tokenFile,
       tls: withEnvironment(NO_FILES),
       because: "$ARBITER_URL is set.",

@@ -1,11 +1,14 @@
 /** `arbiter resolve`: the URL of the daemon that holds a service, for scripts; exit code 1 while nobody does. */
 import { Command } from "commander";
+import type { Holder } from "../client/answers.ts";
+import { messageOf } from "../protocol/errors.ts";
 import { connect, refusal } from "./connection.ts";
 import { ClearNo } from "./failure.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
-import { plainLine, printJson, standardOutput } from "./output.ts";
+import { plainLine, printJson, standardError, standardOutput } from "./output.ts";
 import { findPlaces } from "./places.ts";
+import type { ArbiterPlaces } from "./places.ts";
 import { isObject, notAnArbiter, readStatus, serviceIn } from "./wire.ts";
 
 type ResolveOptions = ConnectionOptions & PrintOptions;
@@ -16,7 +19,12 @@ export function resolveCommand(): Command {
     .action(async (service: string, options: ResolveOptions) => {
       const places = await findPlaces(options);
       const connection = await connect(places);
-      const answer = await connection.ask("GET", `/v1/services/${encodeURIComponent(service)}`);
+      const path = `/v1/services/${encodeURIComponent(service)}`;
+      const answer = await orNull(connection.ask("GET", path), places.daemons.length > 0);
+      if (answer === null) {
+        print(await fromDaemons(places, service), options);
+        return;
+      }
       // 404: the answer that lists the services there are is a clear no of its own.
       if (answer.status === 404) serviceIn(await readStatus(connection), service);
       if (answer.status === 503) {
@@ -34,14 +42,50 @@ export function resolveCommand(): Command {
   ]);
 }
 
+/** null: no arbiter answers, and there are others who may know. */
+async function orNull<T>(asked: Promise<T>, hasOthers: boolean): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (hasOthers && error instanceof ClearNo) return null;
+    throw error;
+  }
+}
+
+/** Without an arbiter nothing moves: what the daemons' maps say stays true. */
+async function fromDaemons(places: ArbiterPlaces, service: string): Promise<Holder> {
+  const { connect: connectClient } = await import("../client/cluster.ts");
+  const { ca, cert, key } = places.tls;
+  const cluster = connectClient(places.urls, {
+    daemons: places.daemons,
+    ...(places.tokenFile === null ? {} : { tokenFile: places.tokenFile }),
+    ...(ca === null ? {} : { caFile: ca }),
+    ...(cert === null ? {} : { certFile: cert }),
+    ...(key === null ? {} : { keyFile: key }),
+  });
+  try {
+    const holder = await cluster.resolve(service);
+    standardError.write("arbiter: no arbiter answers; this is from the daemons' cluster map.\n");
+    return holder;
+  } catch (error) {
+    throw new ClearNo(messageOf(error), "`arbiter start` starts an arbiter.", { cause: error });
+  } finally {
+    cluster.close();
+  }
+}
+
 function print(body: unknown, options: ResolveOptions): void {
   if (!isObject(body) || typeof body["holder"] !== "string") throw notAnArbiter("answer");
   if (options.json === true) {
     printJson(body);
     return;
   }
-  const { holder, url, epoch } = body;
+  const { holder, url, epoch, phase } = body;
   standardOutput.write(
-    plainLine([holder], { url: String(url), epoch: Number(epoch), phase: String(body["phase"]) }),
+    plainLine([holder], {
+      url: String(url),
+      epoch: Number(epoch),
+      ...(typeof phase === "string" ? { phase } : {}),
+    }),
   );
 }

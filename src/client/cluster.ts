@@ -6,37 +6,30 @@
  * deciding who may act: that is what the epoch is for. Hand it to the service with the request, and
  * let the service refuse one that isn't its own.
  */
-import { ArbiterError } from "../protocol/errors.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
+import type { Got } from "got";
+import { readAddresses } from "./addresses.ts";
+import { vacant } from "./answers.ts";
+import type { Holder, ServiceState } from "./answers.ts";
 import { Arbiters } from "./arbiters.ts";
-import type { Answer } from "./arbiters.ts";
 import { followEvents } from "./events.ts";
 import type { ClusterEvent } from "./events.ts";
 import { publish } from "./publish.ts";
 import type { PublishedEvent, PublishOptions, PublishReceipt } from "./publish.ts";
+import { Holders } from "./holders.ts";
+import { ServiceClients } from "./service-got.ts";
+import type { ServiceOptions } from "./service-got.ts";
+import { watchService } from "./watch.ts";
 
 export interface ConnectOptions {
-  /** Where reads need a token. (Default: none.) */
+  /** Where reads need a token. (Default: `$ARBITER_TOKEN_FILE`, else none.) */
   readonly tokenFile?: string;
   /** Whom to trust behind `https`, in PEM form. (Default: the system's authorities.) */
   readonly caFile?: string;
   /** What to show where arbiters ask for a certificate, in PEM form. (Default: none.) */
   readonly certFile?: string;
   readonly keyFile?: string;
-}
-
-/** Who holds a service. */
-export interface Holder {
-  readonly service: string;
-  /** The daemon's name. */
-  readonly holder: string;
-  readonly address: string;
-  readonly port: number;
-  readonly url: string;
-  /** Its fencing token. */
-  readonly epoch: number;
-  /** Of the cluster map that says so: never lower than in an answer before. */
-  readonly version: number;
+  /** Daemons whose maps answer while no arbiter does. Further ones are learned. (Default: none.) */
+  readonly daemons?: string | readonly string[];
 }
 
 export interface EventsOptions {
@@ -46,12 +39,18 @@ export interface EventsOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface Signalled {
+  readonly signal?: AbortSignal;
+}
+
 export interface Cluster {
   /**
-   * Rejects with `ERR_ARB_NOT_FOUND` (no such service), `ERR_ARB_VACANT` (nobody holds it now) or
-   * `ERR_ARB_UNREACHABLE` (no arbiter answers).
+   * Rejects with `ERR_ARB_NOT_FOUND` (no such service), `ERR_ARB_VACANT` (nobody holds it now),
+   * `ERR_ARB_UNAUTHORIZED` or `ERR_ARB_UNREACHABLE` (neither an arbiter nor a daemon answers).
    */
-  resolve(service: string, options?: { readonly signal?: AbortSignal }): Promise<Holder>;
+  resolve(service: string, options?: Signalled): Promise<Holder>;
+  /** Who holds it now, then each change, through every outage; `holder` is null while nobody does. */
+  watch(service: string, options?: Signalled): AsyncGenerator<ServiceState, void, undefined>;
   /** Every event, once and in order; goes on after an arbiter's end with the next one. */
   events(options?: EventsOptions): AsyncGenerator<ClusterEvent, void, undefined>;
   /**
@@ -59,68 +58,63 @@ export interface Cluster {
    * once it is durable.
    */
   publish(event: PublishedEvent, options?: PublishOptions): Promise<PublishReceipt>;
+  /**
+   * A `got` instance for the service's own HTTP: `await cluster.got("scheduler-master").get("jobs").json()`.
+   * Each attempt goes to the holder of the newest epoch known, and carries it as `Arbiter-Epoch`.
+   * What may be repeated (idempotent methods, an `Idempotency-Key`, whatever was refused before it
+   * was done) is, until the deadline; then the call rejects with the code `ERR_ARB_DEADLINE`.
+   */
+  got(service: string, options?: ServiceOptions): Got;
   /** Newest version of the cluster map seen so far. */
   readonly version: number;
+  /** Closes idle connections and stops following the token's file. */
   close(): void;
 }
 
-/** `urls`: a list, or one text with commas. Nothing is asked before the first call. */
-export function connect(urls: string | readonly string[], options: ConnectOptions = {}): Cluster {
-  const arbiters = new Arbiters({
-    urls: readUrls(typeof urls === "string" ? urls.split(",") : urls),
-    tokenFile: options.tokenFile ?? null,
+/**
+ * `addresses`: arbiters' URLs or `host:port`, a list or one text with commas. (Default:
+ * `$ARBITER_URL`.) Nothing is asked before the first call.
+ */
+export function connect(
+  addresses: string | readonly string[] = process.env["ARBITER_URL"] ?? "",
+  options: ConnectOptions = {},
+): Cluster {
+  const tls = {
     caFile: options.caFile ?? null,
     certFile: options.certFile ?? null,
     keyFile: options.keyFile ?? null,
+  };
+  const isSecure = tls.caFile !== null || tls.certFile !== null;
+  const { daemons = [] } = options;
+  const arbiters = new Arbiters({
+    urls: readAddresses(addresses, isSecure),
+    daemons: daemons.length === 0 ? [] : readAddresses(daemons, isSecure),
+    tokenFile: options.tokenFile ?? namedIn("ARBITER_TOKEN_FILE"),
+    ...tls,
   });
+  const holders = new Holders(arbiters);
+  const clients = new ServiceClients(holders, tls);
   return {
     async resolve(service, { signal } = {}): Promise<Holder> {
-      const answer = await arbiters.read(`/v1/services/${encodeURIComponent(service)}`, signal ?? null);
-      return holderIn(answer);
+      const state = await holders.ask(service, signal ?? null);
+      if (state.holder === null) throw vacant(service);
+      return state;
     },
+    watch: (service, { signal } = {}) => watchService(holders, service, signal ?? null),
     events: ({ after, signal } = {}) => followEvents(arbiters, after ?? null, signal ?? null),
     publish: (event, publishing) => publish(arbiters, event, publishing),
+    got: (service, serviceOptions) => clients.of(service, serviceOptions ?? null),
     get version(): number {
       return arbiters.version;
     },
-    close: () => arbiters.close(),
+    close(): void {
+      arbiters.close();
+      clients.close();
+    },
   };
 }
 
-function readUrls(urls: readonly string[]): readonly string[] {
-  const read = urls.map((url) => url.trim()).filter((url) => url !== "");
-  const bad = read.find((url) => !/^https?:\/\//u.test(url) || !URL.canParse(url));
-  if (read.length > 0 && bad === undefined) return [...new Set(read.map((url) => new URL(url).origin))];
-  const found = bad === undefined ? "nothing" : JSON.stringify(bad);
-  throw new ArbiterError(
-    "ERR_ARB_USAGE",
-    `connect() takes arbiters' URLs, like http://10.0.0.1:7770; found ${found}.`,
-  );
-}
-
-function holderIn({ url: from, status, body }: Answer): Holder {
-  if (status !== 200) {
-    const detail =
-      typeof body["detail"] === "string" ? body["detail"] : `${from} answered with status ${status}.`;
-    throw new ArbiterError(codeFor(status, body["code"]), detail);
-  }
-  const { service, holder, address, port, url, epoch, version } = body;
-  if (
-    typeof service === "string" &&
-    typeof holder === "string" &&
-    typeof address === "string" &&
-    typeof port === "number" &&
-    typeof url === "string" &&
-    typeof epoch === "number" &&
-    typeof version === "number"
-  ) {
-    return { service, holder, address, port, url, epoch, version };
-  }
-  throw new ArbiterError("ERR_ARB_MESSAGE", `${from} answered with something that names no holder.`);
-}
-
-function codeFor(status: number, code: unknown): ErrorCode {
-  if (status === 404) return "ERR_ARB_NOT_FOUND";
-  if (status === 401) return "ERR_ARB_UNAUTHORIZED";
-  return code === "ERR_ARB_VACANT" ? "ERR_ARB_VACANT" : "ERR_ARB_UNREACHABLE";
+function namedIn(variable: string): string | null {
+  const value = process.env[variable];
+  return value === undefined || value === "" ? null : value;
 }

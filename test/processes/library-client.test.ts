@@ -46,7 +46,7 @@ function answer(response: ServerResponse, version: number, holder: string | null
 test("it asks the next arbiter when one is down, and says what it has seen", async () => {
   const asked: (string | undefined)[] = [];
   const alive = await arbiter((request, response) => {
-    asked.push(String(request.headers["arbiter-min-version"]));
+    if (request.url === "/v1/services/s") asked.push(String(request.headers["arbiter-min-version"]));
     answer(response, 7, "slave");
   });
   const cluster = connect(`http://127.0.0.1:${await freePort()}, ${alive}`);
@@ -86,8 +86,9 @@ test("nobody holds it, and no such service, are two different errors", async () 
   });
 });
 
-test("what isn't a list of URLs is an error at once", () => {
-  expect(() => connect("10.0.0.1:7770")).toThrow(/connect\(\) takes arbiters' URLs/u);
+test("what isn't a list of addresses is an error at once", () => {
+  expect(() => connect("10.0.0.1")).toThrow(/connect\(\) takes arbiters' addresses/u);
+  expect(() => connect("ftp://10.0.0.1:7770")).toThrow(/found "ftp:/u);
   expect(() => connect("")).toThrow(/found nothing/u);
 });
 

@@ -1,0 +1,228 @@
+/**
+ * A cluster for those who use it: arbiters, a master and a spare that serve HTTP, all real
+ * processes on loopback, in a folder of their own. Ended by pid with the test.
+ */
+import { execFile, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { connect } from "../../src/client.ts";
+import type { Cluster } from "../../src/client.ts";
+import { freePort, until } from "./library-processes.ts";
+
+const DAEMON = fileURLToPath(new URL("clients-program.ts", import.meta.url));
+const ARBITER = fileURLToPath(new URL("arbiter-run.ts", import.meta.url));
+const COMMAND = fileURLToPath(new URL("../unit/cli/program.ts", import.meta.url));
+export const SERVICE = "scheduler-master";
+export const DAEMONS = ["scheduler-master", "scheduler-slave"] as const;
+export type DaemonName = (typeof DAEMONS)[number];
+
+export interface ClientsRigOptions {
+  /** Lines of [cluster]. (Default: leases of a second, nothing moves back by itself.) */
+  readonly cluster?: readonly string[];
+  readonly arbiters?: number;
+  readonly program?: string;
+}
+
+export class ClientsRig {
+  readonly folder: string = mkdtempSync(path.join(tmpdir(), "arbiter-clients-"));
+  readonly arbiterUrls: string[] = [];
+  readonly ports: Map<string, number> = new Map();
+  readonly output: Map<string, string> = new Map();
+  readonly #processes = new Map<string, ChildProcess>();
+  readonly #clusters: Cluster[] = [];
+  readonly #program: string;
+
+  private constructor(program: string) {
+    this.#program = program;
+  }
+
+  static async start(options: ClientsRigOptions = {}): Promise<ClientsRig> {
+    const rig = new ClientsRig(options.program ?? DAEMON);
+    try {
+      await rig.#write(options);
+      for (let index = 0; index < (options.arbiters ?? 1); index += 1) rig.startArbiter(index);
+      for (const name of DAEMONS) rig.startDaemon(name);
+      await rig.settled();
+      return rig;
+    } catch (error) {
+      await rig[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get config(): string {
+    return path.join(this.folder, "etc", "arbiter");
+  }
+
+  urlOf(name: DaemonName): string {
+    return `http://127.0.0.1:${this.ports.get(name) ?? 0}`;
+  }
+
+  connect(addresses: string | readonly string[] = this.arbiterUrls): Cluster {
+    const cluster = connect(addresses);
+    this.#clusters.push(cluster);
+    return cluster;
+  }
+
+  startArbiter(index: number): ChildProcess {
+    return this.#spawn(`arbiter-${index}`, [ARBITER, this.config, `arbiter-${index}`]);
+  }
+
+  startDaemon(name: DaemonName): ChildProcess {
+    const role = name === DAEMONS[0] ? "master" : "spare";
+    return this.#spawn(name, [this.#program, "--role", role, "--config", this.config, "--name", name]);
+  }
+
+  /** Anything else that the test runs beside it. */
+  spawnOther(name: string, command: string, args: readonly string[]): ChildProcess {
+    return this.#keep(name, spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] }));
+  }
+
+  process(name: string): ChildProcess {
+    const child = this.#processes.get(name);
+    if (child === undefined) throw new Error(`${name} was not started`);
+    return child;
+  }
+
+  async kill(name: string, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.process(name);
+    child.kill(signal);
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+
+  async order(verb: "switchover" | "failback"): Promise<void> {
+    const response = await fetch(`${this.arbiterUrls[0]}/v1/services/${SERVICE}/${verb}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    if (!response.ok) throw new Error(`${verb} was refused: ${await response.text()}`);
+  }
+
+  /** What `arbiter resolve` prints. */
+  async resolveByCommand(): Promise<string> {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [COMMAND, "resolve", SERVICE, "--config", this.config],
+      { env: { ...process.env, ARBITER_TOKEN_FILE: "", ARBITER_URL: "" } },
+    );
+    return stdout;
+  }
+
+  /** The one that says of itself that it is active on a valid lease; null: none does. */
+  async active(): Promise<DaemonName | null> {
+    for (const name of DAEMONS) {
+      const isActive = await fetch(`${this.urlOf(name)}/active`, { signal: AbortSignal.timeout(500) }).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (isActive) return name;
+    }
+    return null;
+  }
+
+  /** One is active, the other waits, and an arbiter knows it. */
+  async settled(limitMs = 30_000): Promise<DaemonName> {
+    let found: DaemonName | null = null;
+    await until(
+      `the cluster settles:\n${[...this.output.values()].join("\n")}`,
+      async () => {
+        found = await this.active();
+        if (found === null) return false;
+        const other = DAEMONS.find((name) => name !== found) ?? found;
+        const signal = AbortSignal.timeout(500);
+        const isReady = await fetch(`${this.urlOf(other)}/waiting`, { signal }).then(
+          ({ ok }) => ok,
+          () => false,
+        );
+        return isReady && (await this.#knows(found));
+      },
+      limitMs,
+    );
+    return found ?? DAEMONS[0];
+  }
+
+  async #knows(holder: DaemonName): Promise<boolean> {
+    for (const url of this.arbiterUrls) {
+      const response = await fetch(`${url}/v1/services/${SERVICE}`, {
+        signal: AbortSignal.timeout(500),
+      }).catch(() => null);
+      if (response?.ok !== true) continue;
+      const text = await response.text();
+      if (text.includes(`"holder":"${holder}"`) && text.includes('"phase":"held"')) return true;
+    }
+    return false;
+  }
+
+  async #write({ cluster, arbiters = 1 }: ClientsRigOptions): Promise<void> {
+    mkdirSync(path.join(this.config, "daemons"), { recursive: true });
+    const lines = cluster ?? ["lease = 1s", "check_interval = 100ms", "timeout = 80ms"];
+    const write = (file: string, ...content: string[]): void =>
+      writeFileSync(path.join(this.config, file), `${content.join("\n")}\n`);
+    write(
+      "arbiter.cfg",
+      "[cluster]",
+      "failback = manual",
+      "failure_timeout = 500ms",
+      "arbiter_lease = 1s",
+      ...lines,
+    );
+    for (let index = 0; index < arbiters; index += 1) {
+      const port = await freePort();
+      this.arbiterUrls.push(`http://127.0.0.1:${port}`);
+      write(
+        `daemons/arbiter-${index}.cfg`,
+        `arbiter_name arbiter-${index}`,
+        "address 127.0.0.1",
+        `port ${port}`,
+        `spare ${index === 0 ? 0 : 1}`,
+      );
+    }
+    for (const [index, name] of DAEMONS.entries()) {
+      const port = await freePort();
+      this.ports.set(name, port);
+      write(
+        `daemons/${name}.cfg`,
+        `scheduler_name ${name}`,
+        "address 127.0.0.1",
+        `port ${port}`,
+        `spare ${index}`,
+        "kill_grace 60ms",
+      );
+    }
+  }
+
+  #spawn(name: string, args: readonly string[]): ChildProcess {
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, ARBITER_TOKEN_FILE: "", ARBITER_URL: "" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    return this.#keep(name, child);
+  }
+
+  #keep(name: string, child: ChildProcess): ChildProcess {
+    this.#processes.set(name, child);
+    const note = (text: string): void => {
+      this.output.set(name, (this.output.get(name) ?? "") + text);
+    };
+    child.stdout?.setEncoding("utf8").on("data", note);
+    child.stderr?.setEncoding("utf8").on("data", note);
+    return child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const cluster of this.#clusters) cluster.close();
+    for (const child of this.#processes.values()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill("SIGKILL");
+      child.kill("SIGCONT");
+      await once(child, "exit");
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
