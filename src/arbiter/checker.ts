@@ -10,8 +10,7 @@
  * Deadlines stand on one wheel. When it was late, this process was stalled and not the daemon: that
  * is said first, and an answer that lies in the socket already is read before a deadline counts.
  */
-import { createSecureContext } from "node:tls";
-import { buildConnector } from "undici";
+import type { buildConnector } from "undici";
 import type { ArbiterEffect, ArbiterEvent, CheckFailure, Moment } from "../core/arbiter-io.ts";
 import type { Assignment } from "../core/messages.ts";
 import { parseReport } from "../protocol/messages.ts";
@@ -19,6 +18,8 @@ import { nowMs } from "../shell/clock.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
 import { refusedByStatus } from "./check-failure.ts";
 import { Check, CheckLink, type CheckEnd } from "./check-link.ts";
+import { connectors } from "./connectors.ts";
+import type { Connectors } from "./connectors.ts";
 
 type AssignEffect = Extract<ArbiterEffect, { kind: "assign" }>;
 type WithoutMoment<E> = E extends unknown ? Omit<E, keyof Moment> : never;
@@ -222,30 +223,6 @@ function fromJson(text: string): unknown {
 function headersWith(token: string | null): readonly string[] {
   const headers = ["content-type", "application/json", "accept", "application/json"];
   return token === null ? headers : [...headers, "authorization", `Bearer ${token}`];
-}
-
-/** Two for all daemons: one that checks the certificate's name, one that checks the rest alone. */
-interface Connectors {
-  readonly named: buildConnector.connector;
-  readonly unnamed: buildConnector.connector;
-  /** Whether they were made with what is in force now. */
-  areOf(tls: CheckerTls): boolean;
-}
-
-function connectors(tls: CheckerTls | null): Connectors {
-  const { ca = null, cert = null, key = null } = tls ?? {};
-  const secureContext = createSecureContext({
-    ...(ca === null ? {} : { ca }),
-    ...(cert === null ? {} : { cert }),
-    ...(key === null ? {} : { key }),
-  });
-  // The deadline of the check covers connecting, too.
-  const common = { secureContext, allowH2: false, timeout: 0, noDelay: true } as const;
-  return {
-    named: buildConnector(common),
-    unnamed: buildConnector({ ...common, checkServerIdentity: () => undefined }),
-    areOf: (now) => now.ca === ca && now.cert === cert && now.key === key,
-  };
 }
 
 /** Closing a connection that is broken already fails, and means nothing. */

@@ -39,6 +39,12 @@ export interface PromiseAsker {
   close(): Promise<void>;
 }
 
+/** Sends the cluster map to whoever has an older one. */
+export interface MapSender {
+  look(): void;
+  close(): Promise<void>;
+}
+
 export interface EngineOptions {
   readonly options: ArbiterOptions;
   readonly store: Store;
@@ -52,6 +58,7 @@ export interface EngineOptions {
   /** What to lead with; see the lane. */
   readonly leadWith?: StoreLaneOptions["leadWith"];
   makeChecker(push: (event: PushedEvent) => void): AssignmentSender;
+  makeMapPush(board: MapBoard, push: (event: PushedEvent) => void): MapSender;
   /** The record says `released`, or the core found that it must not go on. */
   onEnd(error: unknown): void;
 }
@@ -85,6 +92,7 @@ export class Engine {
   readonly #promises = new Map<string, (answer: ArbiterPromiseAnswer) => void>();
   readonly #looks = new Set<() => void>();
   readonly #unwatch: () => void;
+  readonly #maps: MapSender;
   #nextCommand = 1;
   /** Arbiters whose files aren't those in force; the comparing is the configuration sync's. */
   drift: readonly Drift[] = [];
@@ -127,6 +135,7 @@ export class Engine {
     });
     this.#checker = options.makeChecker((event) => this.push(event));
     this.board = new MapBoard(this.state, options.store);
+    this.#maps = options.makeMapPush(this.board, (event) => this.push(event));
     this.#unwatch = options.store.watch(() => this.push({ kind: "storeChanged" }));
   }
 
@@ -235,6 +244,7 @@ export class Engine {
     this.#wheel.close();
     for (const id of this.#answers.keys()) this.#answer(id, STOPPING);
     await this.#checker.close();
+    await this.#maps.close();
     await this.#options.others.close();
     this.#lane.close();
     this.feed.close();
@@ -287,7 +297,10 @@ export class Engine {
         this.metrics.moved(effect.entry);
         return;
       case "changed":
-        // Whoever waits for it has looked right after the step.
+        // Whoever waits for it has looked right after the step. What was shown while it stood by counts.
+        if (this.board.version > effect.mapVersion && isLeading(this.state))
+          this.push({ kind: "mapSeen", version: this.board.version });
+        this.#maps.look();
         return;
       case "forget":
         this.#checker.forget(effect.daemon);

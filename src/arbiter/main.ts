@@ -32,6 +32,8 @@ import { pidFileContent } from "./pid-file.ts";
 import { scheduleRetention } from "./retention.ts";
 import type { RetentionOptions } from "./retention.ts";
 import { Shutdown } from "./shutdown.ts";
+import type { MapBoard } from "./map-board.ts";
+import { MapPush } from "./map-push.ts";
 import { OtherArbiters } from "./other-arbiters.ts";
 import { openArbiterFolder, removePidFile, writePidFile } from "./state-folder.ts";
 import type { PushedEvent } from "./store-lane.ts";
@@ -141,6 +143,7 @@ async function start(
     others,
     makeChecker: (push) => checkerFor({ push, access, tls, engine: () => engine }),
     leadWith: (contents) => follower.leadWith(contents),
+    makeMapPush: (board, push) => mapPushFor({ board, push, access, tls, engine: () => engine }),
     onEnd: end,
   });
   shutdown.add("the engine", () => engine.close());
@@ -259,6 +262,23 @@ function checkerFor(parts: {
     push,
     token: () => access.token,
     tls: checkerTls(tls, (daemon) => engine().state.daemons.get(daemon)?.spec.hardSslNameCheck ?? true),
+  });
+}
+
+function mapPushFor(parts: {
+  readonly board: MapBoard;
+  readonly push: (event: PushedEvent) => void;
+  readonly access: Access;
+  readonly tls: TlsSource;
+  readonly engine: () => Engine;
+}): MapPush {
+  const { board, push, access, tls, engine } = parts;
+  return new MapPush({
+    state: () => engine().state,
+    map: () => board.newest,
+    token: () => access.token,
+    tls: checkerTls(tls, () => true),
+    onSeen: (version) => push({ kind: "mapSeen", version }),
   });
 }
 

@@ -80,6 +80,8 @@ export interface Commit {
   readonly settings: Settings | null;
   readonly configuration: ConfigurationVersion | null;
   readonly events: readonly EventDraft[];
+  /** The revision that it makes, if it makes one, is above this: versions never go back (I8). */
+  readonly revisionAbove?: number;
   /** Small documents of the leader's own, by name; each replaces the one before it. (Default: none) */
   readonly notes?: Readonly<Record<string, string>>;
 }
@@ -187,6 +189,8 @@ export type ArbiterEvent = Moment &
         readonly arbiter: string;
         readonly answer: ArbiterPromiseAnswer | null;
       }
+    /** A daemon or a standby has a cluster map of this version. */
+    | { readonly kind: "mapSeen"; readonly version: number }
     /** Another process wrote into the store: a hint to look. */
     | { readonly kind: "storeChanged" }
     /** Another part of the process has something for the log (retention, alerts, security). */

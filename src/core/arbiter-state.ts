@@ -255,6 +255,8 @@ export interface ArbiterState {
   /** Of the last assignment sent in this term. */
   seq: number;
   mapVersion: number;
+  /** The highest that anybody was seen to have, where it isn't known to be the store's. */
+  mapSeenVersion: number;
   leadership: LeadershipView;
   settings: Settings;
   daemons: Map<string, DaemonView>;

@@ -23,6 +23,7 @@ import {
   storeFailed,
 } from "./leadership.ts";
 import { storeChanged } from "./leadership-hints.ts";
+import { mapLoaded, mapSeen, raiseMap } from "./map-version.ts";
 import type { ArbiterSpec } from "./model.ts";
 import {
   applyDaemons,
@@ -52,6 +53,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     term: 0,
     seq: 0,
     mapVersion: 0,
+    mapSeenVersion: 0,
     leadership: newLeadership(),
     settings: { pauses: {}, maintenance: {}, moves: {} },
     daemons: new Map(options.model.daemons.map((spec) => [spec.name, daemonView(spec)])),
@@ -89,6 +91,7 @@ export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly 
   dropRemoved(step);
   if (state.waitingModel !== null && mayCommit(state) && step.configuration === null)
     takeConfiguration(step, state.waitingModel);
+  raiseMap(step);
   flush(step);
   return step.effects;
 }
@@ -153,6 +156,9 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
     case "arbiterPromiseAnswered":
       arbiterPromiseAnswered(step, event);
       return null;
+    case "mapSeen":
+      mapSeen(step, event.version);
+      return null;
     case "storeChanged":
       storeChanged(step);
       return null;
@@ -186,7 +192,7 @@ function loaded(step: Step, event: Loaded): void {
   if (state.leadership.mode !== "loading" || event.term !== state.term) return;
   leadWith(step, event);
   state.leadership.mode = "leading";
-  state.mapVersion = Math.max(state.mapVersion, event.revision);
+  mapLoaded(step, event.revision);
   state.settings = event.settings;
   const rows = new Map(event.rows.map((row) => [row.service, row]));
   for (const [name, { epoch }] of state.rows)

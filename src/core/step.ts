@@ -140,6 +140,7 @@ function emitCommit(step: Step): void {
       settings: step.settings,
       configuration: step.configuration?.version ?? null,
       events: [...step.events],
+      revisionAbove: Math.max(state.mapVersion, state.mapSeenVersion),
     },
   });
 }

@@ -24,8 +24,8 @@ import type { ServeRequests } from "./served-requests.ts";
 
 /** A promise is asked for with some 300 bytes. */
 const REQUEST_LIMIT_BYTES = 64 * 1024;
-/** A map names every daemon of the cluster: some 100 bytes each, 10,000 of them. */
-const MAP_LIMIT_BYTES = 2 * 1024 * 1024;
+/** A map names every service of the cluster: some 200 bytes each, 10,000 of them. */
+const MAP_LIMIT_BYTES = 8 * 1024 * 1024;
 
 export interface AssignmentAnswer {
   readonly problem: { readonly code: AssignmentProblem; readonly text: string } | null;
@@ -86,7 +86,11 @@ export function controlServer(daemon: ControlledDaemon, rules: ControlAccess): R
     { path: "/active/", method: "GET", respond: respondActive },
     { path: "/waiting", method: "GET", respond: respondWaiting },
     { path: "/metrics", method: "GET", respond: respondMetrics },
-    { path: "/v1/map", method: "GET", respond: ({ response }) => respondMap(response, map) },
+    {
+      path: "/v1/map",
+      method: "GET",
+      respond: ({ request, response }) => respondMap(request, response, map),
+    },
     { path: "/v1/map", method: "PUT", respond: async (called) => await keepMap(called, map) },
   ];
   return (request, response): void => {
@@ -280,14 +284,25 @@ function sendVerdict(response: ServerResponse, isSo: boolean, what: string, daem
   }
 }
 
-function respondMap(response: ServerResponse, map: MapKeeper): void {
+function respondMap(request: IncomingMessage, response: ServerResponse, map: MapKeeper): void {
   const { newest } = map;
   if (newest === null) {
     const detail = "No arbiter has sent a cluster map yet.";
     sendProblem(response, problem(404, "Not Found", detail, { code: "ERR_ARB_NOT_FOUND" }));
     return;
   }
-  sendJson(response, 200, newest.map, { "arbiter-version": String(newest.version) });
+  const version = String(newest.version);
+  const asked = Number(request.headers["arbiter-min-version"] ?? "0");
+  // Whoever has seen a newer one isn't answered with this one (I8).
+  if (!(newest.version >= asked)) {
+    const detail = `This daemon's cluster map has version ${version}, not yet the one asked for. Ask an arbiter, or again.`;
+    sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_STALE_MAP" }), {
+      "retry-after": "1",
+      "arbiter-version": version,
+    });
+    return;
+  }
+  sendJson(response, 200, newest.map, { "arbiter-version": version });
 }
 
 async function keepMap(called: Called, map: MapKeeper): Promise<void> {

@@ -6,14 +6,18 @@
 import type { KnownHolder } from "../fence/under-lease.ts";
 
 export class MapKeeper {
-  newest: { readonly version: number; readonly map: unknown } | null = null;
+  newest: { readonly version: number; readonly clusterId: unknown; readonly map: unknown } | null = null;
 
   /** The version now kept; null: this is no map. */
   offer(value: unknown): number | null {
     if (typeof value !== "object" || value === null || !("version" in value)) return null;
     const { version } = value;
     if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 0) return null;
-    if (this.newest === null || version > this.newest.version) this.newest = { version, map: value };
+    const clusterId: unknown = "clusterId" in value ? value.clusterId : null;
+    // Another cluster (this daemon was told to forget the first) counts by itself.
+    const isOther = this.newest !== null && this.newest.clusterId !== clusterId;
+    if (this.newest === null || isOther || version > this.newest.version)
+      this.newest = { version, clusterId, map: value };
     return this.newest.version;
   }
 

@@ -8,7 +8,7 @@ import { clearedIsPast, countsOn, epochRises } from "../core/invariants.ts";
 import type { EventDraft, LeadershipRecord, ServiceRow, Settings } from "../core/model.ts";
 import type { Committed as StoreCommitted, StoreContents } from "../store/contract.ts";
 import { numberEvents } from "../store/once.ts";
-import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "../store/rules.ts";
+import { asNextVersion, mayCampaign, nextRevision, raisesRevision, whyFenced } from "../store/rules.ts";
 import type { Process } from "./machine.ts";
 import { mustHold } from "./violation.ts";
 import type { Random } from "./random.ts";
@@ -203,7 +203,7 @@ export class SimulatedStore {
       const kept = asNextVersion(commit.configuration, this.#configuration);
       if (kept !== null) this.#configuration = kept;
     }
-    if (raisesRevision(commit)) this.#revision += 1;
+    if (raisesRevision(commit)) this.#revision = nextRevision(this.#revision, commit);
     this.commits += 1;
     const { events, repeats, ids } = numberEvents(commit.events, this.#events.length, (id) =>
       this.options.forgetsPublished === true ? null : (this.#published.get(id) ?? null),

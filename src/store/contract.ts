@@ -6,7 +6,7 @@ import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
 
 export interface StoreContents {
-  /** Rises by one with every commit that changes rows, settings or configuration. */
+  /** Rises by one with every commit that changes rows, settings or configuration; `revisionAbove` skips some. */
   readonly revision: number;
   readonly rows: readonly ServiceRow[];
   readonly settings: Settings;

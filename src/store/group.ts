@@ -10,7 +10,7 @@ import type { Commit, ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { LeadershipRecord, LoggedEvent, ServiceRow, Settings } from "../core/model.ts";
 import type { Committed } from "./contract.ts";
 import { numberEvents, onceIdsOf } from "./once.ts";
-import { asNextVersion, mayCampaign, raisesRevision, whyFenced } from "./rules.ts";
+import { asNextVersion, mayCampaign, nextRevision, raisesRevision, whyFenced } from "./rules.ts";
 
 export type WriteCall =
   | {
@@ -124,7 +124,7 @@ class Draft {
     }
     if (commit.settings !== null) this.#settings = commit.settings;
     if (commit.configuration !== null) this.#addConfiguration(commit.configuration);
-    if (raisesRevision(commit)) this.#revision++;
+    if (raisesRevision(commit)) this.#revision = nextRevision(this.#revision, commit);
     const { events, repeats, ids } = numberEvents(
       commit.events,
       this.#lastEvent(),

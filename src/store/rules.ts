@@ -45,6 +45,11 @@ export function raisesRevision(commit: Commit): boolean {
   return commit.changes.length > 0 || commit.settings !== null || commit.configuration !== null;
 }
 
+/** Above what the store knows, and above what the leader knows of a past that the store has lost (I8). */
+export function nextRevision(current: number, { revisionAbove = 0 }: Commit): number {
+  return Math.max(current, revisionAbove) + 1;
+}
+
 /**
  * The configuration version as it is to be kept; null: it is the newest one already. A number that
  * is taken is never written over (I5): a leader that didn't know of it gets the next one.

@@ -38,7 +38,7 @@ const STATEMENTS = {
   record: "SELECT record FROM leadership",
   setRecord: "INSERT OR REPLACE INTO leadership (only, record) VALUES (1, ?)",
   state: "SELECT revision, settings FROM state",
-  raiseRevision: "UPDATE state SET revision = revision + 1",
+  raiseRevision: "UPDATE state SET revision = max(revision, ?) + 1",
   setSettings: "UPDATE state SET settings = ?",
   rows: "SELECT service, epoch, row FROM services ORDER BY service",
   epoch: "SELECT epoch FROM services WHERE service = ?",
@@ -185,7 +185,7 @@ export class SqliteDatabase {
     }
     if (commit.settings !== null) this.#prepared("setSettings").run(JSON.stringify(commit.settings));
     if (commit.configuration !== null) this.#addConfiguration(commit.configuration);
-    if (raisesRevision(commit)) this.#prepared("raiseRevision").run();
+    if (raisesRevision(commit)) this.#prepared("raiseRevision").run(commit.revisionAbove ?? 0);
     for (const [name, note] of Object.entries(commit.notes ?? {})) this.#prepared("setNote").run(name, note);
     const { events, repeats } = this.#addEvents(commit.events);
     const revision = asNumber(this.#prepared("state").get()?.["revision"], "the revision");

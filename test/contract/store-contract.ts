@@ -200,6 +200,14 @@ export function storeContract(name: string, newPlace: () => Promise<StorePlace>)
         expect((await store.load()).revision).toBe(3);
       });
 
+      test("go on above a number that the leader knows of, once (I8)", async () => {
+        await store.campaign(null, leadershipRecord());
+        expect((await store.commit(commit({ settings: SETTINGS, revisionAbove: 40 }))).revision).toBe(41);
+        expect((await store.commit(commit({ settings: SETTINGS, revisionAbove: 7 }))).revision).toBe(42);
+        expect((await store.commit(commit({ events: [event("a")], revisionAbove: 90 }))).revision).toBe(42);
+        expect((await store.load()).revision).toBe(42);
+      });
+
       test("are fenced without a leader, of another term, and once the lead is released", async () => {
         await expect(store.commit(commit())).rejects.toThrow(StoreFenced);
         await lead(5);

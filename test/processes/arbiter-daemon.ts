@@ -5,6 +5,7 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Assignment, DaemonPhase, Report } from "../../src/core/messages.ts";
+import { MapKeeper } from "../../src/daemon/map-keeper.ts";
 import { parseAssignment } from "../../src/protocol/messages.ts";
 
 export class ScriptedDaemon {
@@ -13,6 +14,8 @@ export class ScriptedDaemon {
   readonly port: number;
   /** Every assignment that came, newest last. */
   readonly assignments: Assignment[] = [];
+  /** What it keeps of the maps that came; a crash forgets it. */
+  map: MapKeeper = new MapKeeper();
   /** Token that it wants; null: none. */
   token: string | null = null;
   healthy = true;
@@ -53,6 +56,7 @@ export class ScriptedDaemon {
     this.#seq = 0;
     this.held = null;
     this.state = "waiting";
+    this.map = new MapKeeper();
     if (server === null) return;
     const { promise, resolve } = Promise.withResolvers<undefined>();
     server.close(() => resolve(undefined));
@@ -111,6 +115,11 @@ export class ScriptedDaemon {
     }
     let text = "";
     for await (const chunk of request) text += String(chunk);
+    if (request.url === "/v1/map") {
+      const kept = this.map.offer(JSON.parse(text));
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ version: kept }));
+      return;
+    }
     const assignment = parseAssignment(JSON.parse(text));
     if (!assignment.ok || request.method !== "PUT" || request.url !== "/v1/assignment") {
       response.writeHead(400).end();

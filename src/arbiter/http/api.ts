@@ -73,7 +73,7 @@ export type BodyShape = Readonly<Record<string, BodyMember>>;
 export type QueryParameter = string | { readonly type: "string"; readonly description: string };
 
 export interface Route {
-  readonly method: "get" | "post" | "delete";
+  readonly method: "get" | "post" | "put" | "delete";
   /** As OpenAPI writes it: `/v1/services/{service}`. */
   readonly path: string;
   /** open: no token, whatever is set; read: the read token, if one is set; change: the token. */

@@ -20,6 +20,7 @@ import {
   transfer,
 } from "./operations.ts";
 import { arbiterPromise } from "./other-arbiters.ts";
+import { sentMap } from "./sent-map.ts";
 import { page } from "./page.ts";
 import { publish, PUBLISH_BODY } from "./publish.ts";
 import { healthz, leader, map, metrics, peerList, service, services, status } from "./reads.ts";
@@ -247,6 +248,15 @@ export const ROUTES: readonly Route[] = [
     body: RESUME_BODY,
     answers: { 200: "In force, with what changed", 422: "Refused as a whole, with every error" },
     serve: reload,
+  },
+  {
+    ...change,
+    method: "put",
+    isLeaders: false,
+    path: "/v1/map",
+    summary: "The leader sends the cluster map",
+    answers: { 200: "The version that is known now" },
+    serve: sentMap,
   },
   {
     ...change,
