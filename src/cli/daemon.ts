@@ -75,7 +75,13 @@ export function daemonCommand(): Command {
 }
 
 async function runDaemonCommand(words: readonly string[], options: DaemonOptions): Promise<void> {
-  const order: LaunchOrder = { asked: await askedBy(options), type: options.type ?? null, command: words };
+  const { launchDetached, takeLogFile } = await import("../launcher/detach.ts");
+  const order: LaunchOrder = {
+    asked: await askedBy(options),
+    type: options.type ?? null,
+    command: words,
+    logFile: takeLogFile(),
+  };
   try {
     if (options.detach !== true) {
       const { launch } = await import("../launcher/launch.ts");
@@ -83,7 +89,6 @@ async function runDaemonCommand(words: readonly string[], options: DaemonOptions
       // Whatever still holds the loop, its work is done.
       process.exit(0);
     }
-    const { launchDetached } = await import("../launcher/detach.ts");
     const started = await launchDetached(order, withoutDetach(process.argv.slice(1)));
     const { name, pid, url, logFile } = started;
     if (options.json === true) printJson({ name, pid, url, logFile });

@@ -5,6 +5,7 @@
 import type { ProcessLog } from "../arbiter/log.ts";
 import type { RunningInfo } from "../arbiter/main.ts";
 import type { LoggedEvent } from "../core/model.ts";
+import { isJournal, journalLines } from "../shell/journal.ts";
 import { eventText } from "./event-lines.ts";
 import { clockText, counted, printable, printJson, standardError, standardOutput } from "./output.ts";
 import type { Style, Terminal } from "./output.ts";
@@ -26,6 +27,10 @@ function line(terminal: Terminal, word: string, style: Style, text: string): voi
   const iso = new Date().toISOString();
   // An error may have several lines: a caret stands under what it marks.
   const shown = text.split("\n").map(printable).join("\n");
+  if (isJournal(terminal === standardError ? 2 : 1)) {
+    terminal.write(journalLines(word === "warning" ? "warn" : word === "error" ? "error" : "info", shown));
+    return;
+  }
   terminal.write(
     terminal.isTerminal
       ? `${terminal.paint("dim", clockText(iso))}  ${terminal.paint(style, word.padEnd(22))} ${shown}\n`

@@ -3,6 +3,7 @@
  * (who, where, what to try next) and then one line an event; for programs, JSON.
  */
 import { Command, Option } from "commander";
+import { openServiceNotifier } from "../shell/service-notify.ts";
 import type { PrintOptions } from "./options.ts";
 import { withExamples, withFolder, withJson } from "./options.ts";
 
@@ -52,13 +53,18 @@ async function startHere(options: StartOptions): Promise<number> {
     import("../arbiter/main.ts"),
     import("./start-report.ts"),
   ]);
+  const notifier = openServiceNotifier();
+  process.once("SIGTERM", () => notifier.stopping());
   const report = await reportFor(options);
   return runArbiter({
     configPath,
     name: options.name,
     env: process.env,
     log: report.log,
-    onReady: (_url, running) => report.ready(running),
+    onReady: (url, running) => {
+      report.ready(running);
+      notifier.ready(`${running.name} listens at ${url}`);
+    },
     onEvent: (event) => report.event(event),
   });
 }

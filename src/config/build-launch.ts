@@ -11,6 +11,7 @@ const MEANS_LAUNCH = [
   "stop_signal",
   "stop_timeout",
   "health_url",
+  "health_text",
   "health_command",
   "health_tcp",
   "start_timeout",
@@ -22,6 +23,7 @@ const MEANS_LAUNCH = [
   "post_stop",
   "hook_timeout",
   "watchdog",
+  "output_file",
 ];
 
 export function buildLaunch(reader: KeyReader): { readonly spec: LaunchSpec; readonly isWritten: boolean } {
@@ -37,6 +39,7 @@ export function buildLaunch(reader: KeyReader): { readonly spec: LaunchSpec; rea
     stopSignal: reader.need("stop_signal", "signal"),
     stopTimeoutMs: reader.read("stop_timeout", "duration") ?? reader.need("drain_timeout", "duration"),
     healthUrl: reader.read("health_url", "url"),
+    healthText: reader.read("health_text", "text"),
     healthCommand: reader.read("health_command", "command"),
     healthTcp: reader.read("health_tcp", "hostPort"),
     startTimeoutMs: reader.need("start_timeout", "duration"),
@@ -48,6 +51,9 @@ export function buildLaunch(reader: KeyReader): { readonly spec: LaunchSpec; rea
     postStop: reader.read("post_stop", "command"),
     hookTimeoutMs: reader.need("hook_timeout", "duration"),
     watchdog: reader.read("watchdog", "path"),
+    outputFile: reader.read("output_file", "path"),
+    outputMaxMib: reader.need("output_max", "integer"),
+    outputKeep: reader.need("output_keep", "integer"),
     logLevel: reader.need("log_level", "text"),
   };
   return { spec, isWritten: env.size > 0 || MEANS_LAUNCH.some((key) => reader.find(key) !== null) };
@@ -63,6 +69,7 @@ export function defaultLaunch(daemon: Pick<DaemonSpec, "drainTimeoutMs">): Launc
     stopSignal: "SIGTERM",
     stopTimeoutMs: daemon.drainTimeoutMs,
     healthUrl: null,
+    healthText: null,
     healthCommand: null,
     healthTcp: null,
     startTimeoutMs: 30_000,
@@ -74,6 +81,9 @@ export function defaultLaunch(daemon: Pick<DaemonSpec, "drainTimeoutMs">): Launc
     postStop: null,
     hookTimeoutMs: 10_000,
     watchdog: null,
+    outputFile: null,
+    outputMaxMib: 10,
+    outputKeep: 5,
     logLevel: "info",
   };
 }

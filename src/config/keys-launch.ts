@@ -46,6 +46,13 @@ export const LAUNCH_KEYS: readonly KeySpec[] = [
   },
   { name: "health_url", kind: "url", fallback: null, where: ANY, meaning: "Healthy while this answers 2xx." },
   {
+    name: "health_text",
+    kind: "text",
+    fallback: null,
+    where: ANY,
+    meaning: "What the answer of `health_url` must contain, in its first 64 KiB.",
+  },
+  {
     name: "health_command",
     kind: "command",
     fallback: null,
@@ -127,7 +134,33 @@ export const LAUNCH_KEYS: readonly KeySpec[] = [
     fallback: null,
     where: ANY,
     meaning:
-      "A watchdog device, `/dev/watchdog`: the machine restarts if the launcher stops feeding it while active.",
+      "A watchdog device, `/dev/watchdog`: the machine restarts unless the launcher feeds it while it is active; it does so only under a valid lease.",
+  },
+  {
+    name: "output_file",
+    kind: "path",
+    fallback: null,
+    computed: "the launcher's own output",
+    where: ANY,
+    meaning: "A file for what the program writes, standard error too.",
+  },
+  {
+    name: "output_max",
+    kind: "integer",
+    fallback: "10",
+    min: 1,
+    max: 100_000,
+    where: ANY,
+    meaning: "MiB after which `output_file` (and `daemon.log` of `--detach`) moves aside, to `FILE.1`.",
+  },
+  {
+    name: "output_keep",
+    kind: "integer",
+    fallback: "5",
+    min: 0,
+    max: 1000,
+    where: ANY,
+    meaning: "How many of those are kept.",
   },
   {
     name: "log_level",

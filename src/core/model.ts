@@ -78,6 +78,8 @@ export interface LaunchSpec {
   readonly stopTimeoutMs: number;
   readonly healthUrl: string | null;
   readonly healthCommand: readonly string[] | null;
+  /** What the answer of `healthUrl` must contain; null: its status is enough. */
+  readonly healthText: string | null;
   /** `host:port` */
   readonly healthTcp: string | null;
   readonly startTimeoutMs: number;
@@ -89,6 +91,12 @@ export interface LaunchSpec {
   readonly postStop: readonly string[] | null;
   readonly hookTimeoutMs: number;
   readonly watchdog: string | null;
+  /** null: the program's output goes through the launcher's. */
+  readonly outputFile: string | null;
+  /** MiB, after which that file is moved aside. */
+  readonly outputMaxMib: number;
+  /** Files kept beside it. */
+  readonly outputKeep: number;
   readonly logLevel: string;
 }
 

@@ -12,6 +12,15 @@ import { settingsOf, type LaunchOrder } from "./launch.ts";
 import { readPidFile, type RunningDaemonFile } from "./pid-file.ts";
 
 const LOOK_EVERY_MS = 20;
+/** Tells the one in the background which file is its log: it bounds it. */
+const LOG_VARIABLE = "ARBITER_DAEMON_LOG";
+
+/** Taken out of the environment: it means nothing to programs that are started here. */
+export function takeLogFile(env: NodeJS.ProcessEnv = process.env): string | null {
+  const file = env[LOG_VARIABLE] ?? null;
+  delete env[LOG_VARIABLE];
+  return file;
+}
 
 /** `argv`: this process's own arguments, without `--detach`. */
 export async function launchDetached(
@@ -35,6 +44,7 @@ export async function launchDetached(
   const child = spawn(process.execPath, [...process.execArgv, ...argv], {
     detached: true,
     stdio: ["ignore", log, log],
+    env: { ...process.env, [LOG_VARIABLE]: logFile },
   });
   closeSync(log);
   let ended: string | null = null;

@@ -6,7 +6,7 @@
  * it saw: how many bad answers move the service is the arbiter's decision.
  */
 import { spawn } from "node:child_process";
-import { get as getHttp } from "node:http";
+import { get as getHttp, type IncomingMessage } from "node:http";
 import { get as getHttps } from "node:https";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,11 +40,14 @@ const START_INTERVAL_MS = 25;
 
 /** Null where the configuration names no probe. */
 export function probeOf(options: ProbeOptions): Probe | null {
-  const { healthUrl, healthTcp, healthCommand } = options.spec;
+  const { healthUrl, healthText, healthTcp, healthCommand } = options.spec;
   const patienceMs = Math.max(options.timeoutMs, LEAST_PATIENCE_MS);
   const intervalMs = options.checkIntervalMs;
   const asks: ((signal: AbortSignal) => Promise<Verdict>)[] = [];
-  if (healthUrl !== null) asks.push(async (signal) => await askUrl(healthUrl, patienceMs, signal));
+  if (healthUrl !== null) {
+    const wanted = { url: healthUrl, text: healthText };
+    asks.push(async (signal) => await askUrl(wanted, patienceMs, signal));
+  }
   if (healthTcp !== null) asks.push(async (signal) => await askPort(healthTcp, patienceMs, signal));
   if (healthCommand !== null) {
     asks.push(async (signal) => await askCommand(healthCommand, options, signal));
@@ -94,23 +97,52 @@ export async function watchHealth(
   }
 }
 
-async function askUrl(url: string, patienceMs: number, signal: AbortSignal): Promise<Verdict> {
+interface WantedAnswer {
+  readonly url: string;
+  /** Null: its status is enough. */
+  readonly text: string | null;
+}
+
+/** A health page is short; more than this isn't read to find the text in it. */
+const MOST_TEXT = 65_536;
+
+async function askUrl(wanted: WantedAnswer, patienceMs: number, signal: AbortSignal): Promise<Verdict> {
+  const { url, text } = wanted;
   return await new Promise<Verdict>((resolve) => {
     const get = url.startsWith("https:") ? getHttps : getHttp;
     const limit = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+    const fail = (error: Error): void => {
+      resolve(limit.aborted ? `${url} doesn't answer within ${patienceMs} ms` : `${url}: ${error.message}`);
+    };
     try {
       const request = get(url, { agent: false, signal: limit }, (response) => {
-        response.resume();
         const status = response.statusCode ?? 0;
-        resolve(status >= 200 && status < 300 ? null : `${url} answers ${status}`);
+        if (status < 200 || status > 299) resolve(`${url} answers ${status}`);
+        else if (text === null) resolve(null);
+        else
+          void findText(response, text).then(
+            (found) => resolve(found ? null : `${url} doesn't say \`${text}\``),
+            fail,
+          );
+        // Also where nobody wants it: else the connection stays.
+        response.resume();
       });
-      request.on("error", (error) => {
-        resolve(limit.aborted ? `${url} doesn't answer within ${patienceMs} ms` : `${url}: ${error.message}`);
-      });
+      request.on("error", fail);
     } catch (error) {
       resolve(`${url}: ${messageOf(error)}`);
     }
   });
+}
+
+async function findText(response: IncomingMessage, wanted: string): Promise<boolean> {
+  let text = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.includes(wanted)) return true;
+    if (text.length > MOST_TEXT) return false;
+  }
+  return false;
 }
 
 async function askPort(target: string, patienceMs: number, signal: AbortSignal): Promise<Verdict> {

@@ -17,10 +17,12 @@ import { makeStateFolder } from "../daemon/state-folder.ts";
 import type { Workload } from "../daemon/workload.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { askForPrecedence } from "../shell/processor.ts";
+import { openServiceNotifier } from "../shell/service-notify.ts";
 import { openLauncher } from "./launcher.ts";
 import { createLauncherLogger } from "./log.ts";
-import { flushOutlets } from "./output.ts";
+import { flushOutlets, useAsOutlets } from "./output.ts";
 import { removePidFile, writePidFile } from "./pid-file.ts";
+import { RotatingFile } from "./rotating-file.ts";
 
 export interface LaunchOrder {
   readonly asked: Asked;
@@ -28,6 +30,8 @@ export interface LaunchOrder {
   readonly type: string | null;
   /** What stands behind `--`; empty: the configuration says. */
   readonly command: readonly string[];
+  /** Where a launcher in the background writes; null: its standard output and error. */
+  readonly logFile: string | null;
 }
 
 /** The daemon's settings, as the command line and its file have them. */
@@ -37,8 +41,10 @@ export async function settingsOf({ asked, type }: LaunchOrder): Promise<OwnSetti
 
 /** Runs until it has left: SIGTERM, SIGINT, or the arbiter's word. */
 export async function launch(order: LaunchOrder): Promise<void> {
+  const notifier = openServiceNotifier();
   const settings = await settingsOf(order);
   const spec = await launchSpecOf(settings, order.command);
+  if (order.logFile !== null) logInto(order.logFile, spec);
   const logger = createLauncherLogger(spec.logLevel);
   for (const warning of settings.warnings) logger.warn(warning);
   const folder = makeStateFolder(settings.runtime.stateDir, settings.runtime.name);
@@ -57,9 +63,18 @@ export async function launch(order: LaunchOrder): Promise<void> {
   // Without a command nothing of ours has to be in time for somebody else's sake.
   if (workload.launched) goesFirst(process.pid);
   writePidFile(folder, daemon.name, daemon.url);
+  notifier.ready(`${daemon.name} (${settings.runtime.role}) listens at ${daemon.url}`);
+  process.once("SIGTERM", () => notifier.stopping());
   await daemon.closed;
   removePidFile(folder);
   await flushOutlets();
+}
+
+/** In the background: its own log and the program's output, bounded as `output_file` is. */
+function logInto(file: string, spec: LaunchSpec): void {
+  const { outputMaxMib, outputKeep } = spec;
+  const rotateAtBytes = outputMaxMib * 1_048_576;
+  useAsOutlets(new RotatingFile({ file, rotateAtBytes, kept: outputKeep, onProblem: () => {} }));
 }
 
 /** The command line's command goes before the file's; paths become absolute, `env_NAME_file` is read. */
@@ -70,6 +85,7 @@ async function launchSpecOf({ launch: own }: OwnSettings, command: readonly stri
     ...spec,
     command: command.length === 0 ? spec.command : command,
     cwd: spec.cwd === null ? null : resolve(directory, spec.cwd),
+    outputFile: spec.outputFile === null ? null : resolve(directory, spec.outputFile),
     env: await readEnvironment(spec, directory),
   };
 }

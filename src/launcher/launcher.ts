@@ -14,6 +14,7 @@ import { join } from "node:path";
 import type { LaunchSpec, Role } from "../core/model.ts";
 import type { ActivationContext, Workload, WorkloadSink } from "../daemon/workload.ts";
 import { ArbiterError } from "../protocol/errors.ts";
+import { nowMs } from "../shell/clock.ts";
 import { findAccount, findProgram, privilegesFor, settingsFolder, type Account } from "./account.ts";
 import { CgroupMaker, findCgroupPlace, type CgroupPlace } from "./cgroup.ts";
 import { lockFileOf, lockFolder, type FolderLock } from "./folder-lock.ts";
@@ -21,10 +22,12 @@ import { killRecordedGroups, openGroupRecord } from "./group-record.ts";
 import type { GoOrder } from "./guarded-group.ts";
 import { probeOf } from "./health.ts";
 import type { HookSurroundings } from "./hooks.ts";
-import { flushOutlets } from "./output.ts";
+import { flush, flushOutlets, openOutlet, type OutputPlace } from "./output.ts";
 import { readStat } from "./process-group.ts";
 import { ProgramRun, type RunOptions } from "./program-run.ts";
+import { RotatingFile } from "./rotating-file.ts";
 import { StandbyPool } from "./standby-pool.ts";
+import { Watchdog, type WatchedLease } from "./watchdog.ts";
 
 export interface LauncherOptions {
   readonly name: string;
@@ -50,6 +53,10 @@ export interface Launcher extends Workload {
   readonly lockFile: string;
   /** Process group of the service's program; 0: none. */
   groupOf(service: string): number;
+}
+
+interface KnownLease extends WatchedLease {
+  readonly fenceAtMs: number;
 }
 
 export async function openLauncher(options: LauncherOptions): Promise<Launcher> {
@@ -78,8 +85,10 @@ class CommandLauncher implements Launcher {
   readonly #env: NodeJS.ProcessEnv;
   readonly #settingsFolder: string;
   readonly #runs = new Map<string, ProgramRun>();
-  /** Fencing instants of services whose activation hasn't begun. */
-  readonly #fenceAtMs = new Map<string, number>();
+  /** What was last said of the leases of services that run or are about to. */
+  readonly #leases = new Map<string, KnownLease>();
+  readonly #watchdog: Watchdog | null;
+  readonly #output: OutputPlace;
   #sink: WorkloadSink | null = null;
   #closing: Promise<void> | null = null;
 
@@ -89,6 +98,16 @@ class CommandLauncher implements Launcher {
     this.#lock = lock;
     this.#env = environmentOf(options);
     this.#settingsFolder = settingsFolder(options.stateFolder, account);
+    const { watchdog } = options.spec;
+    this.#watchdog =
+      watchdog === null
+        ? null
+        : new Watchdog({
+            file: watchdog,
+            leases: () => [...this.#runs.keys()].flatMap((service) => this.#leases.get(service) ?? []),
+            log: options.log,
+          });
+    this.#output = outputPlaceOf(options);
     this.#pool = new StandbyPool({
       surroundings: {
         bash: bashFile(),
@@ -106,7 +125,7 @@ class CommandLauncher implements Launcher {
         privileges: privilegesFor(account, this.#setpriv),
       },
       folder: options.stateFolder,
-      prefix: `${options.name} | `,
+      output: this.#output,
       owner: account,
     });
   }
@@ -124,8 +143,10 @@ class CommandLauncher implements Launcher {
     await this.#pool.fill();
   }
 
-  leaseSet(service: string, _epoch: number, _leaseEndMs: number, fenceAtMs: number): void {
-    this.#fenceAtMs.set(service, fenceAtMs);
+  leaseSet(service: string, _epoch: number, leaseEndMs: number, fenceAtMs: number): void {
+    // The longest that was ever left is what was granted.
+    const leaseMs = Math.max(this.#leases.get(service)?.leaseMs ?? 0, leaseEndMs - nowMs());
+    this.#leases.set(service, { leaseMs, leaseEndMs, fenceAtMs });
     this.#runs.get(service)?.killAt(fenceAtMs);
   }
 
@@ -139,13 +160,15 @@ class CommandLauncher implements Launcher {
     const configFile = this.#writeConfig(service, context.config);
     const cwd = this.#options.spec.cwd ?? (this.#account === null ? process.cwd() : "/");
     const order = { service, epoch, configFile, cwd };
-    const run = new ProgramRun(order, this.#fenceAtMs.get(service) ?? context.leaseEndMs, {
+    this.#watchdog?.arm(context.leaseEndMs - nowMs());
+    const run = new ProgramRun(order, this.#leases.get(service)?.fenceAtMs ?? context.leaseEndMs, {
       ...this.#runOptions(order),
       sink,
       onOver: () => {
         if (this.#runs.get(service) !== run) return;
         this.#runs.delete(service);
-        this.#fenceAtMs.delete(service);
+        this.#leases.delete(service);
+        if (this.#runs.size === 0) this.#watchdog?.disarm();
         rmSync(configFile, { force: true });
       },
     });
@@ -174,7 +197,8 @@ class CommandLauncher implements Launcher {
   async #close(): Promise<void> {
     for (const run of this.#runs.values()) run.fence();
     await this.#pool.close();
-    await flushOutlets();
+    this.#watchdog?.disarm();
+    await Promise.all([flushOutlets(), flush(this.#output.stdout)]);
     rmSync(join(this.#options.stateFolder, "groups.json"), { force: true });
     if (this.#account !== null) rmSync(this.#settingsFolder, { recursive: true, force: true });
     this.#lock.release();
@@ -229,6 +253,21 @@ function environmentOf({ name, role, healthUrl, spec }: LauncherOptions): NodeJS
   };
 }
 
+/** A file of its own holds nothing else: no name has to stand before its lines. */
+function outputPlaceOf({ name, spec, log }: LauncherOptions): OutputPlace {
+  if (spec.outputFile === null) {
+    return { prefix: `${name} | `, stdout: openOutlet(1), stderr: openOutlet(2) };
+  }
+  const file = new RotatingFile({
+    file: spec.outputFile,
+    rotateAtBytes: spec.outputMaxMib * 1_048_576,
+    kept: spec.outputKeep,
+    onProblem: (text) => log("warn", text),
+  });
+  file.setMaxListeners(0);
+  return { prefix: "", stdout: file, stderr: file };
+}
+
 /** Never used twice: a number comes back one day, with another start time. */
 function launcherKey(): string {
   return `${process.pid}-${readStat(process.pid)?.startTicks ?? "0"}`;
@@ -256,12 +295,6 @@ function assertUsable(spec: LaunchSpec): void {
     throw new ArbiterError(
       "ERR_ARB_LAUNCHER",
       "There is no command to run: give one as `command`, or behind `--`.",
-    );
-  }
-  if (spec.watchdog !== null) {
-    throw new ArbiterError(
-      "ERR_ARB_LATER_STEP",
-      `\`watchdog = ${spec.watchdog}\`: this version doesn't drive a watchdog device. Remove the line.`,
     );
   }
   bashFile();

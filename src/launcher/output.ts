@@ -38,7 +38,7 @@ export function linePrefixer(prefix: string): (chunk: Buffer) => Buffer {
   const newlineAndHead = `\n${head}`;
   let atLineStart = true;
   return (chunk) => {
-    if (chunk.length === 0) return chunk;
+    if (chunk.length === 0 || head === "") return chunk;
     const text = chunk.toString("latin1");
     const start = atLineStart ? head : "";
     atLineStart = text.endsWith("\n");
@@ -73,6 +73,21 @@ function makeOutlet(descriptor: 1 | 2): Writable {
   return stream;
 }
 
+/** Both outputs go there from now on: called before anything is written. */
+export function useAsOutlets(file: Writable): void {
+  file.on("error", () => {});
+  file.setMaxListeners(0);
+  outlets.set(1, file);
+  outlets.set(2, file);
+}
+
+/** Where a program's output goes, and what stands before each of its lines. */
+export interface OutputPlace {
+  readonly prefix: string;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+}
+
 /** A pipe for a program's standard output or error; it outlives the program and serves the next. */
 export interface OutputPipe {
   /** The program's end. */
@@ -88,7 +103,7 @@ export interface OutputPipe {
 /** Makes the pipes for standard output and error at once: one short process. */
 export async function openOutputPipes(
   folder: string,
-  prefix: string,
+  { prefix, stdout, stderr }: OutputPlace,
   owner: { readonly uid: number; readonly gid: number } | null,
 ): Promise<{ readonly stdout: OutputPipe; readonly stderr: OutputPipe }> {
   const place = mkdtempSync(join(folder, "pipes-"));
@@ -100,8 +115,8 @@ export async function openOutputPipes(
       if (owner !== null) chownSync(name, owner.uid, owner.gid);
     }
     return {
-      stdout: openOutputPipe(names[0], prefix, openOutlet(1)),
-      stderr: openOutputPipe(names[1], prefix, openOutlet(2)),
+      stdout: openOutputPipe(names[0], prefix, stdout),
+      stderr: openOutputPipe(names[1], prefix, stderr),
     };
   } finally {
     rmSync(place, { recursive: true, force: true });
@@ -182,8 +197,11 @@ const CLOSE_PATIENCE_MS = 500;
 
 /** Lets what was written leave the process, as far as someone reads it. */
 export async function flushOutlets(): Promise<void> {
-  const open = [...outlets.values()].filter((outlet) => outlet.writable);
-  await Promise.race([Promise.all(open.map(flushed)), afterMs(CLOSE_PATIENCE_MS)]);
+  await Promise.all([...outlets.values()].map(flush));
+}
+
+export async function flush(outlet: Writable): Promise<void> {
+  if (outlet.writable) await Promise.race([flushed(outlet), afterMs(CLOSE_PATIENCE_MS)]);
 }
 
 /** Called back when all that was written before it is out, or can't be any more. */

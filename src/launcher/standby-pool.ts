@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import type { Cgroup, CgroupMaker } from "./cgroup.ts";
 import { GuardedGroup, type GroupCommand, type GroupSurroundings } from "./guarded-group.ts";
-import { openOutputPipes } from "./output.ts";
+import { openOutputPipes, type OutputPlace } from "./output.ts";
 
 export interface PoolOptions {
   readonly surroundings: GroupSurroundings;
@@ -16,7 +16,7 @@ export interface PoolOptions {
   readonly program: GroupCommand;
   /** Where pipes are made. */
   readonly folder: string;
-  readonly prefix: string;
+  readonly output: OutputPlace;
   readonly owner: { readonly uid: number; readonly gid: number } | null;
 }
 
@@ -125,8 +125,8 @@ export class StandbyPool {
     surroundings: GroupSurroundings,
     makeCgroup: () => Cgroup | null,
   ): Promise<GuardedGroup> {
-    const { folder, prefix, owner } = this.#options;
-    return new GuardedGroup(surroundings, command, await openOutputPipes(folder, prefix, owner), makeCgroup);
+    const { folder, output, owner } = this.#options;
+    return new GuardedGroup(surroundings, command, await openOutputPipes(folder, output, owner), makeCgroup);
   }
 
   async #discard(group: GuardedGroup): Promise<void> {

@@ -12,6 +12,7 @@ const LAUNCH: LaunchSpec = {
   stopSignal: "SIGTERM",
   stopTimeoutMs: 10_000,
   healthUrl: null,
+  healthText: null,
   healthCommand: null,
   healthTcp: null,
   startTimeoutMs: 30_000,
@@ -23,6 +24,9 @@ const LAUNCH: LaunchSpec = {
   postStop: null,
   hookTimeoutMs: 0,
   watchdog: null,
+  outputFile: null,
+  outputMaxMib: 10,
+  outputKeep: 5,
   logLevel: "info",
 };
 const SHARED = "shared";

@@ -2,7 +2,7 @@
  * What must hold when the launcher itself fails: killed, frozen, or without its guard. Every test
  * kills real processes and then asks the kernel who is left.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,61 +11,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { LaunchSpec } from "../../src/core/model.ts";
 import { findCgroupPlace } from "../../src/launcher/cgroup.ts";
 import { holdersOf, kernelBootId, readStat } from "../../src/launcher/process-group.ts";
-import {
-  isLockFree,
-  makeFolder,
-  parseObject,
-  runningMembers,
-  runs,
-  shell,
-  textOf,
-  until,
-} from "./launcher-workshop.ts";
-
-type Said = Readonly<Record<string, unknown>>;
-
-class OtherLauncher {
-  readonly process: ChildProcess;
-  readonly said: Said[] = [];
-  text = "";
-  constructor(folder: string, command: readonly string[], more: Partial<LaunchSpec> = {}, env: object = {}) {
-    const script = join(import.meta.dirname, "launcher-process.ts");
-    this.process = spawn(process.execPath, [script, folder, JSON.stringify(more), ...command], {
-      stdio: ["pipe", "pipe", "inherit"],
-      env: { ...process.env, ...env },
-    });
-    this.process.stdout?.on("data", (chunk: Buffer) => {
-      this.text += chunk.toString("latin1");
-      const lines = this.text.split("\n");
-      this.text = lines.pop() ?? "";
-      for (const line of lines) if (line.startsWith("@")) this.said.push(parseObject(line.slice(1)));
-    });
-  }
-  get pid(): number {
-    return this.process.pid ?? 0;
-  }
-  order(line: string): void {
-    this.process.stdin?.write(`${line}\n`);
-  }
-  has(what: string): Said | undefined {
-    return this.said.findLast((one) => one["what"] === what);
-  }
-  async wait(what: string, limitMs?: number): Promise<Said> {
-    await until(`the launcher says "${what}"`, () => this.has(what) !== undefined, limitMs);
-    return this.has(what) ?? { what };
-  }
-  /** Activates and gives the program's group. */
-  async activate(epoch: number, leaseMs: number): Promise<number> {
-    await this.wait("ready");
-    this.order(`activate ${epoch} ${leaseMs}`);
-    return Number((await this.wait("active"))["group"]);
-  }
-  /** Whoever holds the lock besides launcher and program: the guard. */
-  guardPid(folder: string, group: number): number {
-    const others = holdersOf(join(folder, "launcher.lock")).filter((pid) => pid !== this.pid);
-    return others.find((pid) => readStat(pid)?.pgid !== group) ?? 0;
-  }
-}
+import { OtherLauncher } from "./launcher-other.ts";
+import { isLockFree, makeFolder, runningMembers, runs, shell, textOf, until } from "./launcher-workshop.ts";
 
 const opened: { folder: string; launchers: OtherLauncher[] }[] = [];
 

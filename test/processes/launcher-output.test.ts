@@ -1,14 +1,14 @@
 /** A program's output through the launcher: every line with its prefix, nothing lost, nothing held. */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { array, assert, constant, oneof, property, uint8Array } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { linePrefixer } from "../../src/launcher/output.ts";
-import { makeFolder, shell, textOf, until } from "./launcher-workshop.ts";
+import { makeFolder, openWorkshop, shell, textOf, until } from "./launcher-workshop.ts";
 
 const SCRIPT = join(import.meta.dirname, "launcher-process.ts");
 /** Takes orders and passes output on; see launcher-process.ts. `before` stands before its command line. */
@@ -149,3 +149,30 @@ describe("a launcher in a process of its own", () => {
 function rssOf(pid: number | undefined): number {
   return Number(/VmRSS:\s+(\d+)/.exec(textOf(`/proc/${pid ?? 0}/status`))?.[1] ?? 0) * 1024;
 }
+
+describe("a file of its own", () => {
+  test("takes both outputs as they are, and moves aside when it is full", async () => {
+    await using shop = await openWorkshop(
+      () => shell("echo to stderr >&2; yes 0123456789abcdef | head -c 4000000; echo the end; exec sleep 600"),
+      (folder) => ({ outputFile: join(folder, "out.log"), outputMaxMib: 1, outputKeep: 2 }),
+    );
+    await shop.activate();
+    await until("all is written", () => textOf(shop.path("out.log")).endsWith("the end\n"));
+    const files = readdirSync(shop.folder).filter((name) => name.startsWith("out.log"));
+    expect(files.toSorted()).toEqual(["out.log", "out.log.1", "out.log.2"]);
+    for (const file of files) expect(statSync(shop.path(file)).size).toBeLessThanOrEqual(1_048_576);
+    expect(statSync(shop.path("out.log")).mode & 0o007).toBe(0);
+    // Nothing is lost at the seams, and no name stands before the lines.
+    const lines = (textOf(shop.path("out.log.2")) + textOf(shop.path("out.log.1"))).split("\n").slice(1, -1);
+    expect(new Set(lines)).toEqual(new Set(["0123456789abcdef"]));
+  });
+
+  test("that can't be written is an error at the start", async () => {
+    await expect(
+      openWorkshop(
+        () => ["sleep", "600"],
+        () => ({ outputFile: "/no/such/folder/out.log" }),
+      ),
+    ).rejects.toThrow(/\/no\/such\/folder\/out.log can't be written/u);
+  });
+});

@@ -1,5 +1,6 @@
 /** One program under a launcher, from activation to the last of its processes; no arbiter needed. */
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -249,6 +250,27 @@ describe("health", () => {
     } finally {
       server.close();
     }
+  });
+
+  test("health_text: the answer must contain it", async () => {
+    let says = "status: starting";
+    const server = createServer((_request, response) => response.end(`${"x".repeat(20_000)}${says}`)).listen(
+      0,
+      "127.0.0.1",
+    );
+    await once(server, "listening");
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    await using shop = await openWorkshop(
+      () => ["sleep", "60"],
+      () => ({ healthUrl: `http://127.0.0.1:${port}/`, healthText: "status: ok", startTimeoutMs: 300 }),
+    );
+    await expect(shop.activate(1)).rejects.toThrow(/doesn't say `status: ok`/u);
+    says = "status: ok";
+    await shop.activate(2);
+    says = "status: on fire";
+    await until("it is told", () => shop.sink.said.some((line) => /health false.*doesn't say/u.test(line)));
+    server.close();
   });
 
   test("start_timeout: the reason says what the probe saw", async () => {

@@ -19,6 +19,7 @@ export function launchSpec(command: readonly string[], more: Partial<LaunchSpec>
     stopSignal: "SIGTERM",
     stopTimeoutMs: 5000,
     healthUrl: null,
+    healthText: null,
     healthCommand: null,
     healthTcp: null,
     startTimeoutMs: 5000,
@@ -30,6 +31,9 @@ export function launchSpec(command: readonly string[], more: Partial<LaunchSpec>
     postStop: null,
     hookTimeoutMs: 5000,
     watchdog: null,
+    outputFile: null,
+    outputMaxMib: 10,
+    outputKeep: 5,
     logLevel: "info",
     ...more,
   };
