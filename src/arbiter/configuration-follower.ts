@@ -5,42 +5,32 @@
  * (`config_sync = replicate`), an older version that is rolled back to, and the committed version
  * where this arbiter takes the lead with files that are older.
  */
-import { stat } from "node:fs/promises";
-import { loadConfiguration, watchConfiguration } from "../config/index.ts";
+import { watchConfiguration } from "../config/index.ts";
 import type { Loaded, Watch } from "../config/index.ts";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { ClusterModel } from "../core/model.ts";
 import { messageOf } from "../protocol/errors.ts";
-import { programVersion } from "../protocol/version.ts";
 import { nowMs } from "../shell/clock.ts";
 import type { Store, StoreContents } from "../store/contract.ts";
 import { holderOf, leaderOf } from "./cluster-map.ts";
-import {
-  errorsOf,
-  isIn,
-  isValid,
-  newWarnings,
-  planLines,
-  readConfiguration,
-  restartNotes,
-  versionOf,
-} from "./configuration.ts";
+import { errorsOf, isIn, isValid, newWarnings, planLines, restartNotes, versionOf } from "./configuration.ts";
 import type { ValidConfiguration } from "./configuration.ts";
 import type { Engine } from "./engine.ts";
 import type { ReloadOutcome } from "./http/api.ts";
 import type { ProcessLog } from "./log.ts";
+import { committedInstead, readVersion } from "./sync/committed.ts";
 import { areSameFiles, fileDifferences } from "./sync/drift.ts";
-import type { Manifest, OwnFiles } from "./sync/manifest.ts";
-import { hashesOf, ownFilesOf } from "./sync/manifest.ts";
-import { replaceFiles } from "./sync/replace-files.ts";
+import type { Joined, MembersChange, MembersOutcome } from "./sync/joined.ts";
+import { digestOf, withJoined } from "./sync/joined.ts";
+import type { Manifest } from "./sync/manifest.ts";
+import { hashesOf, manifestOf } from "./sync/manifest.ts";
+import { OwnFolder } from "./sync/own-folder.ts";
 
 /** How long a valid edit waits to be in the store before the caller is told to look later. */
 const CONFIRM_MS = 8_000;
 const DECLINED_MS = 15_000;
 const UNCONFIRMED =
   "The files are valid, but the store has not taken them yet; they come into force when it does.";
-/** Versions that are looked through for the one that this arbiter's files are. */
-export const HISTORY = 200;
 
 export interface FollowerOptions {
   readonly path: string;
@@ -61,10 +51,10 @@ interface Edit {
 
 export class ConfigurationFollower {
   readonly #options: FollowerOptions;
-  readonly #program = programVersion();
   #inForce: ValidConfiguration;
-  /** As they lie in the folder, in force or not. */
-  #own: OwnFiles;
+  readonly #folder: OwnFolder;
+  /** Daemons that joined beside the files, as far as this arbiter knows. */
+  #joined: Joined = {};
   /** Files that the committed version went before when this arbiter took the lead: an edit they are not. */
   #passedOver: string | null = null;
   /** The last refusal was of an edit on a standby whose files are copies. */
@@ -79,7 +69,8 @@ export class ConfigurationFollower {
   constructor(options: FollowerOptions, inForce: ValidConfiguration) {
     this.#options = options;
     this.#inForce = inForce;
-    this.#own = ownFilesOf(inForce);
+    const { path, env, log } = options;
+    this.#folder = new OwnFolder(path, env, log, inForce);
   }
 
   get inForce(): ValidConfiguration {
@@ -87,21 +78,11 @@ export class ConfigurationFollower {
   }
 
   manifest(): Manifest {
-    const { state } = this.#options.engine;
-    const { configuration, refusedEdit } = state;
-    return {
-      name: this.#options.name,
-      program: this.#program,
-      state: state.leadership.mode,
-      version: configuration.version,
-      hash: configuration.hash,
+    return manifestOf(this.#options.engine.state, {
       configSync: this.#inForce.settings.configSync,
-      own: this.#own,
-      refusedEdit:
-        refusedEdit === null
-          ? null
-          : { at: new Date(refusedEdit.atWallMs).toISOString(), errors: refusedEdit.errors },
-    };
+      joined: digestOf(this.#joined),
+      own: this.#folder.own,
+    });
   }
 
   async watch(): Promise<void> {
@@ -138,6 +119,43 @@ export class ConfigurationFollower {
     return this.#inTurn(() => this.#rollBack(version, by));
   }
 
+  /** On the leader: daemons joined or left. What changes is decided once no edit is under way. */
+  changeMembers(
+    by: string,
+    origin: Readonly<Record<string, string>>,
+    decide: (joined: Joined, model: ClusterModel) => MembersChange,
+  ): Promise<MembersOutcome> {
+    return this.#inTurn(async () => {
+      const { engine, env } = this.#options;
+      const change = decide(engine.state.settings.joined, engine.state.model);
+      if (change.kind !== "change") return change;
+      const { daemon, joined, type, text } = change;
+      const { loaded, leftOut } = await withJoined(this.#inForce, joined, env);
+      const wrong = leftOut.find(({ name }) => name === daemon);
+      if (wrong !== undefined)
+        return { kind: "refused", status: 422, text: `${daemon} can't join.`, errors: [wrong.why] };
+      const command = { verb: "members", daemon, joined, model: loaded.model, type, text } as const;
+      const answer = await engine.command(by, command, origin);
+      if (answer.status !== 202)
+        return { kind: "refused", status: answer.status, text: answer.text, errors: [] };
+      this.#joined = joined;
+      this.#inForce = loaded;
+      return { kind: "changed", text: answer.text, event: answer.eventSeq };
+    });
+  }
+
+  /** On a standby: the same daemons as the leader. */
+  keepUp(joined: Joined): Promise<void> {
+    return this.#inTurn(async () => {
+      const { engine } = this.#options;
+      if (engine.state.leadership.mode === "leading") return;
+      this.#joined = joined;
+      this.#inForce = await this.#withJoined(this.#inForce);
+      const { configuration } = engine.state;
+      engine.push({ kind: "configured", model: this.#inForce.model, configuration, plan: [] });
+    });
+  }
+
   /** A standby's files are the leader's version: from now on it says so. */
   confirm(version: number, hash: string): void {
     const { engine } = this.#options;
@@ -149,36 +167,42 @@ export class ConfigurationFollower {
   }
 
   /** What to lead with; null: what was read. Asked before anything is adopted. */
-  async leadWith({ configuration }: StoreContents): Promise<{
+  async leadWith({ configuration, settings }: StoreContents): Promise<{
     readonly model: ClusterModel;
     readonly configuration: ConfigurationVersion;
   } | null> {
-    if (configuration === null || configuration.hash === this.#inForce.hash) return null;
-    const { log, name } = this.#options;
-    const { configSync } = this.#inForce.settings;
-    if (configSync === "warn" || this.#inForce.model.arbiters.length < 2) return null;
-    // Files that were in force once are older, not edited. Edited ones are in force as what they say.
-    const versions = await this.#options.store.configurations(HISTORY);
-    if (!versions.some(({ hash }) => hash === this.#inForce.hash)) return null;
-    const loaded = await this.#read(configuration);
-    if (!isValid(loaded) || !isIn(loaded.model, name)) {
-      log.error(
-        `Version ${configuration.version} of the configuration, which is in force, can't be used here: ${errorsOf(loaded)[0] ?? "this arbiter is not in it"}`,
-      );
-      return null;
-    }
-    log.warn(
-      `This arbiter's files are older than version ${configuration.version} of the configuration, which is in force: it leads with that version, not with its files.`,
-    );
-    this.#passedOver = this.#inForce.hash;
-    this.#inForce = loaded;
-    if (configSync === "replicate") void this.#inTurn(() => this.#bringUp(configuration, loaded));
-    return { model: loaded.model, configuration };
+    const committed =
+      configuration === null
+        ? null
+        : await committedInstead({
+            ...this.#options,
+            version: configuration,
+            inForce: this.#inForce,
+          });
+    const hadJoined = this.#joined;
+    this.#joined = settings.joined;
+    const isUnchanged = digestOf(hadJoined) === digestOf(this.#joined);
+    if (committed === null && isUnchanged) return null;
+    if (committed !== null) this.#passedOver = this.#inForce.hash;
+    this.#inForce = await this.#withJoined(committed ?? this.#inForce);
+    const { model } = this.#inForce;
+    if (committed === null || configuration === null)
+      return { model, configuration: this.#options.engine.state.configuration };
+    if (committed.settings.configSync === "replicate")
+      void this.#inTurn(() => this.#bringUp(configuration, committed));
+    return { model, configuration };
+  }
+
+  async #withJoined(files: ValidConfiguration): Promise<ValidConfiguration> {
+    const { loaded, leftOut } = await withJoined(files, this.#joined, this.#options.env);
+    for (const { name, why } of leftOut)
+      this.#options.log.warn(`${name}, which has joined, is left out: ${why}`);
+    return loaded;
   }
 
   /** The folder of one that leads with the committed version. */
   async #bringUp(version: ConfigurationVersion, loaded: Loaded): Promise<void> {
-    const kept = await this.#write(version, loaded);
+    const kept = await this.#folder.write(version, loaded);
     if (kept === null) return;
     this.#passedOver = null;
     this.#options.log.info(
@@ -193,18 +217,16 @@ export class ConfigurationFollower {
   }
 
   #read(version: ConfigurationVersion): Promise<Loaded> {
-    const { env } = this.#options;
-    return loadConfiguration(this.#inForce.directory, { env, contents: version.files });
+    return readVersion(version, this.#inForce.directory, this.#options.env);
   }
 
   async #reload(by: string): Promise<ReloadOutcome> {
     let loaded: Loaded;
     try {
-      loaded = await readConfiguration(this.#options.path, this.#options.env);
+      loaded = await this.#folder.read();
     } catch (error) {
       return this.#refuse([`The files can't be read: ${messageOf(error)}`]);
     }
-    this.#own = ownFilesOf(loaded);
     if (!isValid(loaded)) {
       const refused = this.#refuse(errorsOf(loaded));
       const leader = this.#leaderOfCopies();
@@ -220,7 +242,8 @@ export class ConfigurationFollower {
     const { state } = engine;
     const isKnown = loaded.hash === state.configuration.hash || loaded.hash === this.#passedOver;
     if (isKnown && (state.refusedEdit === null || this.#refusedCopy)) {
-      if (loaded.hash === state.configuration.hash) this.#inForce = loaded;
+      const { model: inForce, members } = this.#inForce;
+      if (loaded.hash === state.configuration.hash) this.#inForce = { ...loaded, model: inForce, members };
       return { kind: "unchanged", version: state.configuration.version, hash: loaded.hash };
     }
     const leader = this.#leaderOfCopies();
@@ -265,13 +288,13 @@ export class ConfigurationFollower {
     const loaded = await this.#read(newest);
     if (!isValid(loaded)) return null;
     this.#options.log.info(`The files of ${leader} are put back into the folder.`);
-    return await this.#write(newest, loaded);
+    return await this.#folder.write(newest, loaded);
   }
 
   async #replicate(version: ConfigurationVersion, leader: string): Promise<void> {
     const { name, engine, log } = this.#options;
     if (engine.state.leadership.mode === "leading" || this.#isDeclined(version)) return;
-    if (areSameFiles(fileDifferences(this.#own.files, hashesOf(version.files)))) return;
+    if (areSameFiles(fileDifferences(this.#folder.own.files, hashesOf(version.files)))) return;
     const loaded = await this.#read(version);
     if (!isValid(loaded)) {
       this.#declined = { hash: version.hash, untilMs: nowMs() + DECLINED_MS };
@@ -289,17 +312,18 @@ export class ConfigurationFollower {
       log.warn(
         `${leader}'s files mean something else on this machine (its environment variables?): they are taken all the same.`,
       );
-    const kept = await this.#write(version, loaded);
+    const kept = await this.#folder.write(version, loaded);
     if (kept === null) return;
     log.info(`Version ${version.version} was taken over from ${leader}; the files before it are in ${kept}.`);
     this.#refusedCopy = false;
     this.#refused = "";
     this.#passedOver = null;
-    const plan = planLines(this.#inForce, loaded);
-    for (const line of restartNotes(this.#inForce, loaded)) log.warn(line);
-    this.#inForce = loaded;
+    const next = await this.#withJoined(loaded);
+    const plan = planLines(this.#inForce, next);
+    for (const line of restartNotes(this.#inForce, next)) log.warn(line);
+    this.#inForce = next;
     const configuration = { ...version, hash: loaded.hash };
-    engine.push({ kind: "configured", model: loaded.model, configuration, plan });
+    engine.push({ kind: "configured", model: next.model, configuration, plan });
   }
 
   #isDeclined({ hash }: ConfigurationVersion): boolean {
@@ -325,32 +349,9 @@ export class ConfigurationFollower {
     return outcome;
   }
 
-  /** Resolves to where the files before it are kept; null: it could not be done, and that was said. */
-  async #write({ files }: ConfigurationVersion, loaded: Loaded): Promise<string | null> {
-    const { path, env, log } = this.#options;
-    try {
-      const kind = await stat(path);
-      if (!kind.isDirectory()) {
-        log.warn(`${path} is one file, not a folder: files from elsewhere are not written there.`);
-        return null;
-      }
-      const present = (await readConfiguration(path, env)).files;
-      const kept = await replaceFiles({
-        folder: loaded.directory,
-        files,
-        present,
-        atWallMs: Date.now(),
-      });
-      this.#own = ownFilesOf(loaded);
-      return kept;
-    } catch (error) {
-      log.error(messageOf(error));
-      return null;
-    }
-  }
-
-  async #apply({ loaded, version: configuration }: Edit): Promise<ReloadOutcome> {
+  async #apply({ loaded: files, version: configuration }: Edit): Promise<ReloadOutcome> {
     const { engine, log } = this.#options;
+    const loaded = await this.#withJoined(files);
     const plan = planLines(this.#inForce, loaded);
     for (const line of restartNotes(this.#inForce, loaded)) log.warn(line);
     const held = [...engine.state.services.values()]

@@ -158,6 +158,7 @@ async function start(
     address,
     reload: (by) => follower.reload(by),
     configuration: sync.api,
+    membership: sync.membership,
   });
   shutdown.add("the HTTP API", () => server.close(HTTP_GRACE_MS));
   writePidFile(folder.path, pidFileContent(self.name, self.url, wallMs()));

@@ -5,6 +5,7 @@
  * Nothing secret can get in: it is built from named members, never by passing a file's keys on.
  */
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
+import { originWord } from "../config/show.ts";
 import { arbiterState, daemonState, entryOf, holderOf, leaderOf, sinceOf } from "./cluster-map.ts";
 import { problemsOf } from "./status-problems.ts";
 import type { StatusProblem } from "./status-problems.ts";
@@ -55,6 +56,8 @@ export interface DaemonStatus {
   readonly hasDrifted: boolean | null;
   readonly services: readonly string[];
   readonly maintenance: { readonly by: string; readonly reason: string } | null;
+  /** `file`, or `joined`: it came to the running cluster. */
+  readonly origin: string;
   readonly removed: boolean;
 }
 
@@ -187,6 +190,7 @@ function daemonStatus(state: ArbiterState, view: DaemonView, around: Surrounding
     hasDrifted: driftOf(state, report),
     services: [...(state.holdings.get(spec.name) ?? [])],
     maintenance: kept === undefined ? null : { by: kept.by, reason: kept.reason },
+    origin: originWord(spec),
     removed: view.removed,
   };
 }

@@ -1,14 +1,17 @@
-/** `arbiter config show`: what is in force once the files are read, every default included. */
+/**
+ * `arbiter config show`: what is in force once the files are read, every default included.
+ *
+ * It needs no arbiter. Where one that was started with this folder runs on this machine, or `--url`
+ * names one, daemons that joined the running cluster are shown beside those of the files.
+ */
 import { Command } from "commander";
 import type { ShownConfiguration } from "../config/show.ts";
-import type { PrintOptions } from "./options.ts";
-import { withExamples, withFolder, withJson } from "./options.ts";
+import type { ConnectionOptions, PrintOptions } from "./options.ts";
+import { withConnection, withExamples, withJson } from "./options.ts";
 import type { Terminal } from "./output.ts";
 import { printable, printJson, standardOutput } from "./output.ts";
 
-interface ShowOptions extends PrintOptions {
-  readonly config?: string;
-}
+interface ShowOptions extends ConnectionOptions, PrintOptions {}
 
 type Shown = Readonly<Record<string, unknown>>;
 
@@ -19,11 +22,13 @@ export function configShowCommand(): Command {
     .action(async (path: string | undefined, options: ShowOptions) => {
       const { showConfiguration } = await import("../config/show.ts");
       const { loadValid } = await import("./configuration.ts");
-      const shown = showConfiguration(await loadValid(path ?? options.config));
+      const { withMembers } = await import("./config-members.ts");
+      const loaded = await withMembers(await loadValid(path ?? options.config), options);
+      const shown = showConfiguration(loaded);
       if (options.json === true) printJson(shown);
       else standardOutput.write(shownText(shown, standardOutput));
     });
-  return withExamples(withFolder(withJson(command)), [
+  return withExamples(withConnection(withJson(command)), [
     "arbiter config show",
     "arbiter config show --json | jq '.daemons[] | {name, lease, check_interval}'",
   ]);

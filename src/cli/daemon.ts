@@ -24,6 +24,7 @@ interface DaemonOptions extends PrintOptions {
   readonly host?: string;
   readonly port?: number;
   readonly arbiter?: string;
+  readonly join?: string;
   readonly tokenFile?: string;
   readonly stateDir?: string;
   readonly detach?: boolean;
@@ -58,6 +59,7 @@ export function daemonCommand(): Command {
     .option("--host <host>", "address to listen at (default: `address`, else 127.0.0.1)")
     .option("--port <port>", "port to listen at (default: `port`, else by type)", portOption)
     .option("--arbiter <url,...>", "arbiters to report to before one has called")
+    .option("--join <url,...>", "join the running cluster of these arbiters, whose files don't name it")
     .option("--token-file <file>", "the cluster's token (default: $ARBITER_TOKEN_FILE, else `token_file`)")
     .option("--state-dir <dir>", "where its own folder is made (default: `state_dir`)")
     .option("--detach", "start it in the background; it logs to daemon.log in its own folder")
@@ -69,6 +71,7 @@ export function daemonCommand(): Command {
     "arbiter daemon --role master --config /etc/arbiter/daemons/web.cfg -- /usr/sbin/nginx -g 'daemon off;'",
     "arbiter daemon --role spare --config web-spare.cfg --detach",
     "arbiter daemon --role master --type web --port 7801 --name web-1 -- ./serve",
+    "arbiter daemon --role spare --type web --port 7801 --name web-3 --host 10.0.0.3 --join http://10.0.0.1:7770 -- ./serve",
     "arbiter daemon stop web-1",
   ]);
   return command.addCommand(stopCommand());
@@ -107,6 +110,7 @@ async function askedBy(options: DaemonOptions): Promise<Asked> {
     host: options.host ?? null,
     port: options.port ?? null,
     arbiters: options.arbiter === undefined ? [] : urlsOf(options.arbiter, "--arbiter"),
+    join: options.join === undefined ? [] : urlsOf(options.join, "--join"),
     config: await configOf(options),
     tokenFile: options.tokenFile ?? null,
     stateDir: options.stateDir ?? null,

@@ -23,6 +23,7 @@ export function hashOf(model: ClusterModel, settings: NodeSettings): string {
       configSync: settings.configSync,
       configSyncSchedule: settings.configSyncSchedule,
       eventRetentionMs: settings.eventRetentionMs,
+      memberTimeoutMs: settings.memberTimeoutMs,
       drills: settings.drills,
       clientCert: settings.security.clientCert,
       insecure: settings.security.insecure,

@@ -66,6 +66,14 @@ const CLUSTER: readonly KeySpec[] = [
     meaning: "When to compare besides every change: a cron expression.",
   },
   {
+    name: "member_timeout",
+    kind: "duration",
+    fallback: "10m",
+    min: 1000,
+    where: ["cluster"],
+    meaning: "A daemon that joined the running cluster is dropped once it has been gone for so long.",
+  },
+  {
     name: "event_retention",
     kind: "duration",
     fallback: "30d",

@@ -2,11 +2,12 @@
  * Files → model. Reads everything, gathers every problem, and gives a model only if none of them is
  * an error: a configuration is taken whole or not at all (I6). Needs no network and looks up no name.
  */
-import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
+import type { ArbiterSpec, ClusterModel, JoinedDaemon } from "../core/model.ts";
 import { checkCluster } from "./cluster-checks.ts";
 import { readSource } from "./dialect.ts";
 import { type ConfigFile, type FolderReading, readContents, readFolder } from "./files.ts";
 import { hashOf } from "./hash.ts";
+import { joinedSources } from "./joined.ts";
 import type { Layer } from "./layer.ts";
 import type { Member } from "./member.ts";
 import { type Problem, Problems } from "./problem.ts";
@@ -51,6 +52,8 @@ export interface LoadOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Path to content: what the folder is read as, whatever lies in it (a version in the store). */
   readonly contents?: Readonly<Record<string, string>>;
+  /** Daemons that joined the running cluster: read as if each had a file. Not among `files`. */
+  readonly joined?: Readonly<Record<string, JoinedDaemon>>;
 }
 
 /** Where nobody wrote an `[arbiter]`. */
@@ -70,9 +73,10 @@ export const IMPLIED_ARBITER: ArbiterSpec = {
 
 export async function loadConfiguration(path: string, options: LoadOptions = {}): Promise<Loaded> {
   const problems = new Problems();
-  const { contents } = options;
-  const reading =
+  const { contents, joined = {} } = options;
+  const read =
     contents === undefined ? await readFolder(path, problems) : readContents(path, contents, problems);
+  const reading = { ...read, sources: [...read.sources, ...joinedSources(joined)] };
   const env = options.env ?? process.env;
   const context: SettingsContext = { directory: reading.directory, env, problems };
   const { objects, linesPassedOver, isIncomplete } = readSources(reading, problems);
@@ -103,6 +107,7 @@ export async function loadConfiguration(path: string, options: LoadOptions = {})
     configSync: clusterSettings.configSync,
     configSyncSchedule: clusterSettings.configSyncSchedule,
     eventRetentionMs: clusterSettings.eventRetentionMs,
+    memberTimeoutMs: clusterSettings.memberTimeoutMs,
     ...memberSettings(members, context),
   };
   const model = buildModel(members, realms, clusterSettings, services);

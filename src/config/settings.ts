@@ -47,6 +47,8 @@ export interface NodeSettings {
   readonly configSync: "warn" | "enforce" | "replicate";
   readonly configSyncSchedule: string | null;
   readonly eventRetentionMs: number;
+  /** After so long without an answer a daemon that joined is dropped. */
+  readonly memberTimeoutMs: number;
   /** By service. */
   readonly drills: Readonly<Record<string, { readonly schedule: string; readonly maxAgeMs: number }>>;
   /** By daemon or arbiter: a `token_file` in its own file. */
@@ -99,6 +101,7 @@ export function readCluster(
     | "configSync"
     | "configSyncSchedule"
     | "eventRetentionMs"
+    | "memberTimeoutMs"
   > {
   const reader = readerOf(layer, "cluster", sorted, problems);
   return {
@@ -111,6 +114,7 @@ export function readCluster(
     configSync: reader.pick<NodeSettings["configSync"]>("config_sync", ["warn", "enforce", "replicate"]),
     configSyncSchedule: reader.read("config_sync_schedule", "cron"),
     eventRetentionMs: reader.need("event_retention", "duration"),
+    memberTimeoutMs: reader.need("member_timeout", "duration"),
   };
 }
 

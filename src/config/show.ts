@@ -2,6 +2,7 @@
  * What is in force, defaults included, under the names of the configuration's own keys: the JSON of
  * `arbiter config show`. Secrets are never in it.
  */
+import { joinedNameOf } from "./joined.ts";
 import { type KeySpec, keysOf } from "./keys.ts";
 import type { Loaded } from "./load.ts";
 import type { Member } from "./member.ts";
@@ -80,7 +81,16 @@ export function showProblems(problems: readonly Problem[]): ShownProblem[] {
 
 function pick(spec: Member["spec"]): Shown {
   const { name, type, role, address, port, realm, origin } = spec;
-  return { name, type, role, address, port, realm, file: origin?.file ?? null, line: origin?.line ?? null };
+  const hasJoined = origin !== null && joinedNameOf(origin.file) !== null;
+  const file = hasJoined ? null : (origin?.file ?? null);
+  const line = hasJoined ? null : (origin?.line ?? null);
+  return { name, type, role, address, port, realm, origin: originWord(spec), file, line };
+}
+
+/** Where it comes from: the files, the running cluster, or nobody wrote it. */
+export function originWord({ origin }: Pick<Member["spec"], "origin">): "file" | "joined" | "implied" {
+  if (origin === null) return "implied";
+  return joinedNameOf(origin.file) === null ? "file" : "joined";
 }
 
 function showMember(member: Member, loaded: Loaded): Shown {
@@ -135,6 +145,7 @@ function showCluster(loaded: Loaded): Shown {
     config_sync: settings.configSync,
     config_sync_schedule: settings.configSyncSchedule,
     event_retention: formatDuration(settings.eventRetentionMs),
+    member_timeout: formatDuration(settings.memberTimeoutMs),
     store: { type: store.type, url: withoutCredentials(store.url) },
     security: {
       token_file: security.tokenFile,

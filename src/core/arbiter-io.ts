@@ -57,6 +57,16 @@ export type OperatorCommand =
     }
   | { readonly verb: "resume"; readonly service: string | null }
   | { readonly verb: "maintenance"; readonly daemon: string; readonly on: boolean; readonly reason: string }
+  /** Daemons joined or left: all that have joined, and the model with them. */
+  | {
+      readonly verb: "members";
+      readonly daemon: string;
+      readonly joined: Settings["joined"];
+      readonly model: ClusterModel;
+      /** Of the event. */
+      readonly type: string;
+      readonly text: string;
+    }
   /** Stop in good order: nothing more is assigned, then the record says `released`. */
   | { readonly verb: "release" }
   /** Hand the lead over and stand by; null: whoever is next in line. */

@@ -219,6 +219,8 @@ export interface PendingCommit {
     readonly version: ConfigurationVersion;
     readonly plan: readonly string[];
   } | null;
+  /** The model with the daemons that have joined by now; null: none joined or left. */
+  readonly members: ClusterModel | null;
   /** Commands answered when it is committed, with the text of the answer. */
   readonly commands: readonly WaitingCommand[];
   /** Once it is committed, the lead is handed over. */

@@ -55,7 +55,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     mapVersion: 0,
     mapSeenVersion: 0,
     leadership: newLeadership(),
-    settings: { pauses: {}, maintenance: {}, moves: {} },
+    settings: { pauses: {}, maintenance: {}, moves: {}, joined: {} },
     daemons: new Map(options.model.daemons.map((spec) => [spec.name, daemonView(spec)])),
     services: new Map(),
     rows: new Map(),

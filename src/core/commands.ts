@@ -61,6 +61,8 @@ export function command(step: Step, event: Commanded): void {
       return pause(step, event, event.command);
     case "maintenance":
       return maintenance(step, event, event.command);
+    case "members":
+      return changeMembers(step, event, event.command);
     case "transfer":
       return handOver(step, event, event.command.to);
   }
@@ -95,6 +97,19 @@ function accept(
     text: `${text} (by ${event.by})`,
     evidence: { by: event.by, ...event.origin },
   });
+}
+
+/** Committed with the settings, and in force once it is (I5): a new leader starts with it. */
+function changeMembers(
+  step: Step,
+  event: Commanded,
+  { daemon, joined, model, type, text }: Extract<OperatorCommand, { verb: "members" }>,
+): void {
+  if (step.state.waitingModel !== null || step.configuration !== null)
+    return refuse(step, event, 503, "An edit of the files is being taken; ask again.");
+  step.settings = { ...settingsOf(step), joined };
+  step.members = model;
+  accept(step, event, type, text, { daemon });
 }
 
 function handOver(step: Step, event: Commanded, to: string | null): void {

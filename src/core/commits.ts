@@ -32,6 +32,7 @@ export function committed(step: Step, event: Committed): void {
     if (view !== undefined) rowCommitted(step, view, row, event.commitId);
   }
   if (pending.settings !== null) applySettings(step, pending.settings);
+  if (pending.members !== null) applyModel(step, pending.members);
   if (pending.configuration !== null) {
     state.configuration = pending.configuration.version;
     applyModel(step, pending.configuration.model);

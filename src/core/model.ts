@@ -206,6 +206,14 @@ export interface Settings {
   readonly maintenance: Readonly<Record<string, Maintenance>>;
   /** Moves that an operator asked for and that have not ended. Key: a service's name. */
   readonly moves: Readonly<Record<string, WantedMove>>;
+  /** Daemons that joined the running cluster, beside those of the files. Key: the daemon's name. */
+  readonly joined: Readonly<Record<string, JoinedDaemon>>;
+}
+export interface JoinedDaemon {
+  /** What its file would say, key to value. */
+  readonly keys: Readonly<Record<string, string>>;
+  readonly by: string;
+  readonly atWallMs: number;
 }
 export interface WantedMove {
   readonly verb: "switchover" | "failover" | "failback";

@@ -32,6 +32,8 @@ export interface Step {
     readonly version: ConfigurationVersion;
     readonly plan: readonly string[];
   } | null;
+  /** Daemons joined or left: in force once the settings are committed. */
+  members: ClusterModel | null;
   readonly commands: WaitingCommand[];
   transfer: { readonly to: string | null } | null;
 }
@@ -54,6 +56,7 @@ export function beginStep(state: ArbiterState, nowMs: number, wallMs: number): S
     changes: [],
     settings: null,
     configuration: null,
+    members: null,
     commands: [],
     transfer: null,
   };
@@ -128,6 +131,7 @@ function emitCommit(step: Step): void {
     rows,
     settings: step.settings,
     configuration: step.configuration,
+    members: step.members,
     commands: [...step.commands],
     transfer: step.transfer,
   });

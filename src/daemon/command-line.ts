@@ -14,6 +14,7 @@ export const USAGE = `Options:
   --host HOST             address to listen at (default: \`address\`, else 127.0.0.1)
   --port PORT             port to listen at (default: \`port\`, else by type)
   --arbiter URL,URL       arbiters to report to before one has called
+  --join URL,URL          join the running cluster of these arbiters, in whose files it doesn't stand
   --token-file FILE       the cluster's token (default: $ARBITER_TOKEN_FILE, else \`token_file\`)
   --state-dir DIR         where its own folder is (default: \`state_dir\`)
   --forget-cluster        forget the cluster that it belonged to, and obey another
@@ -29,7 +30,8 @@ export function readCommandLine(argv: readonly string[]): Asked | null {
     role: values.role === undefined ? null : readRole(values.role),
     host: values.host ?? null,
     port: values.port === undefined ? null : readPort(values.port),
-    arbiters: (values.arbiter ?? []).flatMap((urls) => readUrls(urls)),
+    arbiters: (values.arbiter ?? []).flatMap((urls) => readUrls(urls, "--arbiter")),
+    join: (values.join ?? []).flatMap((urls) => readUrls(urls, "--join")),
     config: values.config ?? null,
     tokenFile: values["token-file"] ?? null,
     stateDir: values["state-dir"] ?? null,
@@ -43,6 +45,7 @@ function parse(argv: readonly string[]): {
     | undefined;
 } & {
   readonly arbiter?: string[] | undefined;
+  readonly join?: string[] | undefined;
   readonly "forget-cluster"?: boolean | undefined;
   readonly help?: boolean | undefined;
 } {
@@ -56,6 +59,7 @@ function parse(argv: readonly string[]): {
         port: { type: "string" },
         config: { type: "string" },
         arbiter: { type: "string", multiple: true },
+        join: { type: "string", multiple: true },
         "token-file": { type: "string" },
         "state-dir": { type: "string" },
         "forget-cluster": { type: "boolean" },
@@ -78,11 +82,11 @@ function readPort(text: string): number {
   throw usage(`--port is a number from 0 to 65535; found ${JSON.stringify(text)}.`);
 }
 
-function readUrls(text: string): string[] {
+function readUrls(text: string, option: string): string[] {
   return text.split(",").map((part) => {
     const url = part.trim();
     if (/^https?:\/\//.test(url) && URL.canParse(url)) return url;
-    throw usage(`--arbiter takes URLs like http://10.0.0.1:7770; found ${JSON.stringify(url)}.`);
+    throw usage(`${option} takes URLs like http://10.0.0.1:7770; found ${JSON.stringify(url)}.`);
   });
 }
 

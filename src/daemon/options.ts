@@ -24,6 +24,11 @@ export interface RuntimeOptions {
   readonly port: number;
   /** Arbiters known from the start. More come with assignments. (Default: none.) */
   readonly arbiters?: readonly string[];
+  /** The running cluster that it joins, and what it says of itself there. (Default: none.) */
+  readonly join?: {
+    readonly urls: readonly string[];
+    readonly member: Readonly<Record<string, string | number | boolean>>;
+  } | null;
   /** Its own folder is `<stateDir>/<name>`. */
   readonly stateDir: string;
   /**

@@ -29,6 +29,8 @@ export interface OwnFile {
   readonly directory: string;
   /** Whether its files say something of this key, be it in `[cluster]`. */
   readonly isWritten: (key: string) => boolean;
+  /** As written there; null: they don't say it. */
+  readonly writtenValue: (key: string) => string | null;
   /** `FILE:LINE` of what makes it a master or a spare. */
   readonly rolePlace: string;
   /** Those that somebody wrote; the implied one is a guess about another machine. */
@@ -68,6 +70,7 @@ export async function readOwnFile(
     launch: launchOf(loaded, spec),
     directory: loaded.directory,
     isWritten: (key) => (memberOf(loaded, spec)?.reader.find(key) ?? null) !== null,
+    writtenValue: (key) => memberOf(loaded, spec)?.reader.find(key)?.value ?? null,
     rolePlace: rolePlaceOf(loaded, spec),
     arbiters: model.arbiters.filter(({ origin }) => origin !== null).map(({ url }) => url),
     arbiterNames: model.arbiters.map((arbiter) => arbiter.name),

@@ -11,6 +11,7 @@ import { defaultPortOf } from "../config/keys.ts";
 import type { DaemonSpec, LaunchSpec, Role } from "../core/model.ts";
 import { ArbiterError } from "../protocol/errors.ts";
 import type { RuntimeOptions } from "./options.ts";
+import { memberOf } from "./member.ts";
 import type { OwnFile } from "./own-file.ts";
 
 /** What a command line asked for; null: nothing was said. */
@@ -20,6 +21,8 @@ export interface Asked {
   readonly host: string | null;
   readonly port: number | null;
   readonly arbiters: readonly string[];
+  /** Arbiters of the running cluster that it joins; empty: it stands in their files. */
+  readonly join: readonly string[];
   readonly config: string | null;
   readonly tokenFile: string | null;
   readonly stateDir: string | null;
@@ -57,14 +60,21 @@ export async function ownSettings(
     throw usage("It isn't clear of what type this daemon is. Say --type TYPE, or --config FILE.");
   }
   const name = asked.name ?? spec?.name ?? authored.name ?? `${type}-${role}`;
+  const host = asked.host ?? file?.bind ?? spec?.address ?? "127.0.0.1";
+  const address = asked.host ?? spec?.address ?? host;
+  const known = [...asked.arbiters, ...asked.join];
   return {
     runtime: {
       name,
       type,
       role,
-      host: asked.host ?? file?.bind ?? spec?.address ?? "127.0.0.1",
+      host,
       port: asked.port ?? spec?.port ?? defaultPort(type),
-      arbiters: asked.arbiters.length > 0 ? asked.arbiters : (file?.arbiters ?? []),
+      arbiters: known.length > 0 ? known : (file?.arbiters ?? []),
+      join:
+        asked.join.length === 0
+          ? null
+          : { urls: asked.join, member: memberOf({ name, type, role, address }, file) },
       stateDir: path.resolve(asked.stateDir ?? file?.stateDir ?? "var"),
       forgetCluster: asked.forgetCluster,
       ...securityOf(asked, file, env),

@@ -22,6 +22,7 @@ import { controlServer } from "./control-server.ts";
 import type { ControlledDaemon } from "./control-server.ts";
 import { cutReason, EffectRunner } from "./effects.ts";
 import type { Happening } from "./effects.ts";
+import { Joiner } from "./joiner.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { startLeaseWatch } from "./lease-watch.ts";
 import { listen } from "./listening.ts";
@@ -93,12 +94,15 @@ async function start(
     }),
   );
   daemon.push({ kind: "started" });
+  const joiner = joinerOf(options, listening, { token, tls });
+  joiner?.start();
   logger.info(
     `${name} (${options.type}, ${options.role}) listens at ${listening.url}; its state is in ${path}.`,
   );
   const unhook = hookSignals(options, daemon.push);
   const leave = async (): Promise<void> => {
     await daemon.left;
+    await joiner?.close();
     await daemon.sender.flush(LAST_REPORT_MS);
     await daemon.written();
     unhook();
@@ -121,6 +125,12 @@ async function start(
     },
     closed,
   };
+}
+
+/** Null: it stands in the arbiters' files. */
+function joinerOf({ join, logger }: RuntimeOptions, { port }: Listening, calls: CallOptions): Joiner | null {
+  if (join === undefined || join === null) return null;
+  return new Joiner({ urls: join.urls, member: { ...join.member, port }, calls, logger });
 }
 
 /** The core with all that feeds it and carries out its effects. */

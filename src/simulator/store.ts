@@ -55,7 +55,7 @@ export class SimulatedStore {
   #record: LeadershipRecord | null = null;
   #revision = 0;
   readonly #rows = new Map<string, ServiceRow>();
-  #settings: Settings = { pauses: {}, maintenance: {}, moves: {} };
+  #settings: Settings = { pauses: {}, maintenance: {}, moves: {}, joined: {} };
   #configuration: ConfigurationVersion | null = null;
   /** The log: the event of number n is at n - 1. */
   #events: string[] = [];
@@ -182,7 +182,7 @@ export class SimulatedStore {
     else this.#isRestored = true;
     this.#record = copy?.record ?? null;
     this.#revision = copy?.revision ?? 0;
-    this.#settings = copy?.settings ?? { pauses: {}, maintenance: {}, moves: {} };
+    this.#settings = copy?.settings ?? { pauses: {}, maintenance: {}, moves: {}, joined: {} };
     this.#configuration = copy?.configuration ?? null;
     this.#events = [...(copy?.events ?? [])];
     this.#published = new Map(copy?.published);

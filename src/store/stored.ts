@@ -7,6 +7,7 @@ import type {
   Candidate,
   CandidateSet,
   EventDraft,
+  JoinedDaemon,
   LeadershipRecord,
   Maintenance,
   Pause,
@@ -39,7 +40,7 @@ const MANY = 1_000_000;
 const NAMES = { entries: MANY, keyLength: 4096 };
 const MAX_TIME = Number.MAX_SAFE_INTEGER;
 
-export const NO_SETTINGS: Settings = { pauses: {}, maintenance: {}, moves: {} };
+export const NO_SETTINGS: Settings = { pauses: {}, maintenance: {}, moves: {}, joined: {} };
 
 /** Reads one kind of value from its JSON. */
 export type Guard<T> = (json: unknown) => Parsed<T>;
@@ -85,6 +86,10 @@ export const readSettings: Guard<Settings> = (json) =>
     pauses: record(from, "pauses", NAMES, (entries, name) => object(entries, name, pause)),
     maintenance: record(from, "maintenance", NAMES, (entries, name) => object(entries, name, maintenance)),
     moves: record(from, "moves", NAMES, (entries, name) => object(entries, name, wantedMove)),
+    // A version before this one wrote none.
+    joined: present(from, "joined")
+      ? record(from, "joined", NAMES, (entries, name) => object(entries, name, joinedDaemon))
+      : {},
   }));
 
 export const readConfiguration: Guard<ConfigurationVersion> = (json) =>
@@ -156,6 +161,14 @@ function pause(from: Members): Pause {
 
 function maintenance(from: Members): Maintenance {
   return { by: text(from, "by", NAME * 4), reason: text(from, "reason", TEXT) };
+}
+
+function joinedDaemon(from: Members): JoinedDaemon {
+  return {
+    keys: record(from, "keys", NAMES, (entries, key) => text(entries, key, NAME * 4)),
+    by: text(from, "by", NAME * 4),
+    atWallMs: number(from, "atWallMs", -MAX_TIME, MAX_TIME),
+  };
 }
 
 function wantedMove(from: Members): WantedMove {

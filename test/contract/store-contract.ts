@@ -96,7 +96,7 @@ export function storeContract(name: string, newPlace: () => Promise<StorePlace>)
         expect(await store.load()).toEqual({
           revision: 0,
           rows: [],
-          settings: { pauses: {}, maintenance: {}, moves: {} },
+          settings: { pauses: {}, maintenance: {}, moves: {}, joined: {} },
           configuration: null,
           lastEvent: 0,
         });

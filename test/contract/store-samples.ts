@@ -54,6 +54,7 @@ export const SETTINGS: Settings = {
     },
     broker: { verb: "failback", to: null, by: "ben", requestedWallMs: 6, doneAtBoots: null },
   },
+  joined: { late: { keys: { type: "web", address: "10.0.0.9", port: "80" }, by: "ben", atWallMs: 7 } },
 };
 
 export function configuration(version: number, hash: string = `hash-${version}`): ConfigurationVersion {

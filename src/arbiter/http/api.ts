@@ -7,6 +7,7 @@ import type { Access } from "../../protocol/auth.ts";
 import type { ShownConfiguration } from "../../config/show.ts";
 import type { Engine } from "../engine.ts";
 import type { VersionLine } from "../sync/history.ts";
+import type { Membership } from "../sync/membership.ts";
 import type { FileHash, Manifest } from "../sync/manifest.ts";
 import type { Audit } from "./audit.ts";
 import type { Forwarder } from "./forward.ts";
@@ -35,6 +36,7 @@ export interface Api {
   readonly address: string;
   reload(by: string): Promise<ReloadOutcome>;
   readonly configuration: ConfigurationApi;
+  readonly membership: Pick<Membership, "join" | "leave">;
 }
 
 /** The configuration, its versions, and what lies in this arbiter's folder. */

@@ -2,6 +2,7 @@
 import { sendJson } from "../../protocol/problem.ts";
 import type { Route } from "./api.ts";
 import { config, configHistory, configKeys, rollback, ROLLBACK_BODY } from "./configuration-routes.ts";
+import { daemons, join, JOIN_BODY, leave, LEAVE_BODY } from "./daemons.ts";
 import { eventStream } from "./event-stream.ts";
 import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
@@ -117,6 +118,13 @@ export const ROUTES: readonly Route[] = [
     produces: "text/event-stream",
     answers: { 200: "The stream" },
     serve: eventStream,
+  },
+  {
+    ...read,
+    path: "/v1/daemons",
+    summary: "Each daemon, and whether it stands in a file or has joined",
+    answers: { 200: "The daemons" },
+    serve: daemons,
   },
   {
     ...own,
@@ -277,21 +285,29 @@ export const ROUTES: readonly Route[] = [
   {
     ...change,
     path: "/v1/daemons",
-    summary: "A daemon joins the running cluster",
-    answers: { 501: "In a later version" },
-    serve: later(
-      "Joining over HTTP comes with a later version. Put the daemon's file into the folder: it is read at once.",
-    ),
+    summary: "A daemon joins the running cluster; asked again with the same, nothing changes",
+    body: JOIN_BODY,
+    answers: {
+      200: "It is there already",
+      202: "It has joined",
+      409: "Its name stands in a file, for another place",
+      422: "It doesn't fit",
+      503: "No arbiter leads, or the store is away",
+    },
+    serve: join,
   },
   {
     ...change,
     method: "delete",
     path: "/v1/daemons/{daemon}",
-    summary: "A daemon leaves the running cluster",
-    answers: { 501: "In a later version" },
-    serve: later(
-      "Leaving over HTTP comes with a later version. Remove the daemon's file from the folder: it is read at once.",
-    ),
+    summary: "A daemon that has joined leaves the running cluster",
+    body: LEAVE_BODY,
+    answers: {
+      202: "It has left; what it holds is handed over first",
+      404: "No such daemon",
+      409: "It stands in a file, or a service that another holds would end with it",
+    },
+    serve: leave,
   },
   {
     ...change,

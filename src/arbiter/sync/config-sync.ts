@@ -24,7 +24,7 @@ export interface ConfigSyncOptions {
   readonly engine: Engine;
   readonly follower: ConfigurationFollower;
   readonly peers: Pick<PeerManifests, "ask">;
-  readonly store: Pick<Store, "configurations">;
+  readonly store: Pick<Store, "configurations" | "load">;
   readonly log: ProcessLog;
   readonly wallMs: () => number;
   /** The newest version in the store when this arbiter was started. */
@@ -300,7 +300,7 @@ export class ConfigSync {
   /** On a standby. */
   async #follow(leading: Manifest): Promise<void> {
     const { follower, store, log } = this.#options;
-    const { version, hash, configSync } = leading;
+    const { version, hash, configSync, joined } = leading;
     const own = this.#ownManifest();
     try {
       if (configSync === "replicate" && own.own.hash !== hash) {
@@ -308,6 +308,7 @@ export class ConfigSync {
         if (newest?.hash === hash) await follower.replicate(newest, leading.name);
       }
       if (own.own.hash === hash && own.version !== version) follower.confirm(version, hash);
+      if (own.joined !== joined) await follower.keepUp((await store.load()).settings.joined);
       this.#replicaTrouble = "";
     } catch (error) {
       const text = messageOf(error);

@@ -3,9 +3,9 @@ import { showConfiguration } from "../../config/index.ts";
 import type { Store } from "../../store/contract.ts";
 import { errorsOf, isValid, readConfiguration } from "../configuration.ts";
 import type { ConfigurationFollower } from "../configuration-follower.ts";
-import { HISTORY } from "../configuration-follower.ts";
 import type { Engine } from "../engine.ts";
 import type { ConfigurationApi } from "../http/api.ts";
+import { HISTORY } from "./committed.ts";
 import { rollbackTarget, versionLine } from "./history.ts";
 
 export function configurationApi(parts: {

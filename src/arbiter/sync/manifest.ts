@@ -3,6 +3,8 @@
  * which files they are, by hash. Never a file's content: that may hold what isn't everyone's.
  */
 import { createHash } from "node:crypto";
+import type { ArbiterState } from "../../core/arbiter-state.ts";
+import { programVersion } from "../../protocol/version.ts";
 import type { ConfigFile } from "../../config/files.ts";
 import { integer, list, object, parsed, text, word } from "../../protocol/reading.ts";
 import type { Members, Parsed } from "../../protocol/reading.ts";
@@ -30,6 +32,8 @@ export interface Manifest {
   readonly version: number;
   readonly hash: string;
   readonly configSync: string;
+  /** Changes with the daemons that have joined; empty: none has. */
+  readonly joined: string;
   readonly own: OwnFiles;
   readonly refusedEdit: { readonly at: string; readonly errors: readonly string[] } | null;
 }
@@ -51,6 +55,26 @@ export function ownFilesOf(loaded: {
   };
 }
 
+const PROGRAM = programVersion();
+
+export function manifestOf(
+  { options, leadership, configuration, refusedEdit }: ArbiterState,
+  rest: Pick<Manifest, "configSync" | "joined" | "own">,
+): Manifest {
+  return {
+    name: options.name,
+    program: PROGRAM,
+    state: leadership.mode,
+    version: configuration.version,
+    hash: configuration.hash,
+    ...rest,
+    refusedEdit:
+      refusedEdit === null
+        ? null
+        : { at: new Date(refusedEdit.atWallMs).toISOString(), errors: refusedEdit.errors },
+  };
+}
+
 /** Of a version's contents. */
 export function hashesOf(files: Readonly<Record<string, string>>): readonly FileHash[] {
   return Object.entries(files).map(([path, content]) => ({
@@ -67,6 +91,7 @@ export function parseManifest(value: unknown): Parsed<Manifest> {
     version: integer(from, "version", 0),
     hash: text(from, "hash", NAME),
     configSync: word(from, "configSync", NAME),
+    joined: from["joined"] === undefined ? "" : text(from, "joined", NAME),
     own: object(from, "own", ownFiles),
     refusedEdit:
       from["refusedEdit"] === null || from["refusedEdit"] === undefined

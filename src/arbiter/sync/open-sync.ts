@@ -10,11 +10,13 @@ import type { ProcessLog } from "../log.ts";
 import { AutoRollback } from "./auto-rollback.ts";
 import { ConfigSync } from "./config-sync.ts";
 import { configurationApi } from "./configuration-api.ts";
+import { Membership } from "./membership.ts";
 import type { PeerManifests } from "./peer-manifests.ts";
 import { CronSchedule } from "./schedule.ts";
 
 export interface Sync {
   readonly api: ConfigurationApi;
+  readonly membership: Membership;
   /** A version is in force on the leader; `held`: the services that had a holder before it. */
   applied(version: number, held: readonly string[]): void;
   start(): void;
@@ -36,6 +38,7 @@ export function openSync(parts: {
   const compare: ConfigSync = new ConfigSync({ ...parts, wallMs, onCompared: () => schedule() });
   const audits = new CronSchedule("config-sync", () => compare.audit(), log);
   const schedule = (): void => audits.set(follower.inForce.settings.configSyncSchedule);
+  const membership = new Membership(engine, follower, { nowMs, wallMs });
   const note = (type: string, text: string, evidence: Readonly<Record<string, unknown>>): void => {
     log.warn(text);
     engine.push({
@@ -69,10 +72,15 @@ export function openSync(parts: {
   });
   return {
     api,
+    membership,
     applied: (version, held) => rollback.applied(version, held),
-    start: () => compare.start(),
+    start: () => {
+      compare.start();
+      membership.start();
+    },
     close: async () => {
       audits.close();
+      membership.close();
       rollback.close();
       await compare.close();
     },

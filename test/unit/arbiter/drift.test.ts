@@ -18,6 +18,7 @@ const manifest: Manifest = {
   version: 4,
   hash: "h4",
   configSync: "warn",
+  joined: "",
   own: { hash: "h4", errors: 0, files },
   refusedEdit: null,
 };

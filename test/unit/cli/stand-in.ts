@@ -123,6 +123,7 @@ export function daemonStatus(changes: Partial<DaemonStatus> = {}): DaemonStatus 
     hasDrifted: null,
     services: ["scheduler-master"],
     maintenance: null,
+    origin: "file",
     removed: false,
     ...changes,
   };

@@ -56,8 +56,10 @@ export class ClusterRig {
   readonly timers: Map<string, number> = new Map();
   record: LeadershipRecord | null = null;
   rows: Map<string, ServiceRow> = new Map();
-  settings: Settings = { pauses: {}, maintenance: {}, moves: {} };
+  settings: Settings = { pauses: {}, maintenance: {}, moves: {}, joined: {} };
   configuration: ConfigurationVersion | null = null;
+  /** What a new leader is told to lead with, whatever its own files say. */
+  inForce: { model: ClusterModel; configuration: ConfigurationVersion } | null = null;
   revision = 0;
   seq = 0;
   store: "up" | "down" | "unknown" | "silent" = "up";
@@ -259,6 +261,7 @@ export class ClusterRig {
           rows: [...this.rows.values()],
           settings: this.settings,
           configuration: this.configuration,
+          inForce: this.inForce,
         });
         return;
       case "answer":

@@ -163,7 +163,7 @@ export function newState(): WorldState {
     isNextUnknown: false,
     record: null,
     rows: new Map(),
-    settings: { pauses: {}, maintenance: {}, moves: {} },
+    settings: { pauses: {}, maintenance: {}, moves: {}, joined: {} },
     configuration: null,
     revision: 0,
     committed: new Map(),
