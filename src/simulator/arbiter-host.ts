@@ -42,7 +42,10 @@ export class ArbiterHost implements Host {
   state: ArbiterState | null = null;
   readonly #clock: Clock;
   #queue: StepQueue<ArbiterEvent, ArbiterEffect> | null = null;
-  readonly #answers = new Map<string, (answer: CommandAnswer) => void>();
+  readonly #answers = new Map<
+    string,
+    { readonly command: OperatorCommand; readonly done: (answer: CommandAnswer) => void }
+  >();
   readonly #promiseAnswers = new Map<string, (answer: ArbiterPromiseAnswer) => void>();
   #commands = 0;
 
@@ -78,7 +81,7 @@ export class ArbiterHost implements Host {
       freshClusterId: this.#simulation.freshId("cluster"),
       model,
       configuration,
-      primary: null,
+      primary: options.primary ?? null,
     });
     this.process = process;
     this.state = state;
@@ -177,8 +180,16 @@ export class ArbiterHost implements Host {
   command(command: OperatorCommand, done: (answer: CommandAnswer) => void): void {
     this.#commands += 1;
     const id = `${this.name}-${this.#commands}`;
-    this.#answers.set(id, done);
+    this.#answers.set(id, { command, done });
+    this.#simulation.orders.given(id, command);
     this.process?.run(() => this.#push({ kind: "commanded", id, by: "operator", command }));
+  }
+
+  #answered({ id, answer }: EffectOf<"answer">): void {
+    const order = this.#answers.get(id);
+    this.#answers.delete(id);
+    this.#simulation.orders.answered(id, order?.command, answer);
+    order?.done(answer);
   }
 
   /** A daemon's unasked report. */
@@ -218,8 +229,7 @@ export class ArbiterHost implements Host {
         return this.#load(process, effect.term);
       case "answer":
         mustHold(acknowledged(effect.answer, (seq) => this.#store.eventType(seq)));
-        this.#answers.get(effect.id)?.(effect.answer);
-        this.#answers.delete(effect.id);
+        this.#answered(effect);
         return;
       case "journal": {
         const { service, row, from, to, event, because } = effect.entry;

@@ -38,7 +38,10 @@ function names(stem: string, count: number): string[] {
 export function makeCluster(options: SimulationOptions): ClusterModel {
   const masters = names("m", options.masters).map((name) => daemonSpec(options, name, "master"));
   const spares = names("s", options.spares).map((name) => daemonSpec(options, name, "spare"));
-  const arbiters = names("a", options.arbiters).map((name, at) => arbiterSpec(name, at));
+  const arbiters = names("a", options.arbiters).map((name, at) => ({
+    ...arbiterSpec(name, at),
+    electable: options.hasObserver !== true || at === 0 || at < options.arbiters - 1,
+  }));
   const spareNames = spares.map(({ name }) => name);
   const services = options.isShared
     ? [
@@ -105,7 +108,7 @@ function daemonSpec(options: SimulationOptions, name: string, role: "master" | "
     drainTimeoutMs: options.drainTimeoutMs,
     drainMarginMs: options.drainMarginMs ?? options.leaseMs / 4,
     killGraceMs: options.killGraceMs,
-    proofByRefusal: false,
+    proofByRefusal: options.proofByRefusal === true,
     useSsl: false,
     hardSslNameCheck: true,
     cpuPriority: "auto",

@@ -28,6 +28,8 @@ import { Workbench } from "./workbench.ts";
 
 type EffectOf<Kind extends DaemonEffect["kind"]> = Extract<DaemonEffect, { readonly kind: Kind }>;
 
+const LOOK_FOR_LOCK_MS = 1;
+
 /** What the answer to an assignment brings; the problem is around the report. */
 export interface AssignmentAnswer {
   readonly report: Report;
@@ -104,6 +106,11 @@ export class DaemonHost implements Host, Employer {
   start(): void {
     const { world, options } = this.#simulation;
     if (this.process !== null || !this.isUp) return;
+    // Who has the lock answers nobody before the programs of the launcher before it are gone.
+    if (this.#bench.isLocked) {
+      world.after(LOOK_FOR_LOCK_MS, () => this.start());
+      return;
+    }
     const bootId = this.#simulation.freshId("boot");
     const process = new Process(world, this.#clock, options.workload.latenessMs, bootId);
     const memory = this.#mutation.onStart(this.#written);

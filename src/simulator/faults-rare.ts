@@ -118,6 +118,7 @@ export function beginMistakes(simulation: Simulation): void {
       store.restore(null);
       simulation.oneHolder.forgetEpochs();
       simulation.reader.leave();
+      simulation.orders.forget();
       simulation.wasWiped = true;
     });
   }
@@ -133,6 +134,7 @@ function repeatRestore(simulation: Simulation, everyMs: number, copy: StoreCopy)
       world.note("the store is restored, term", copy.record.term);
       store.restore(copy);
       reader.leave();
+      simulation.orders.forget();
     }
     world.after(everyMs * world.random.next(), () => repeatRestore(simulation, everyMs, store.copy()));
   });

@@ -175,7 +175,7 @@ function drawCommand(simulation: Simulation): OperatorCommand {
     case 1:
       return { verb: "switchover", ...move };
     case 2:
-      return { verb: "failover", ...move };
+      return { verb: "failover", ...move, force: isOver(simulation, service) };
     case 3:
       return { verb: "failback", ...move };
     case 4:
@@ -187,6 +187,16 @@ function drawCommand(simulation: Simulation): OperatorCommand {
     default:
       return { verb: "maintenance", daemon, on: random.chance(0.5), reason: "simulated" };
   }
+}
+
+/** Whoever says that a holder is dead has looked: its boot is gone, and nobody else holds the service. */
+function isOver({ leader, daemons, oneHolder, world }: Simulation, service: string): boolean {
+  const row = leader?.state?.services.get(service)?.row;
+  if (row === undefined || oneHolder.beliefs(service, world.nowMs).length > 0) return false;
+  return daemons.every(
+    ({ process, bootId, state }) =>
+      process === null || (bootId !== row.bootId && state?.held.has(service) !== true),
+  );
 }
 
 /** The second phase begins: nothing is broken any more. */

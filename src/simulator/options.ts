@@ -66,6 +66,12 @@ export interface SimulationOptions {
   readonly hasStray?: boolean;
   /** Arbiters come with older files than the committed ones, and with it enforced that they mustn't lead. */
   readonly drifts?: boolean;
+  /** A refused connection at the holder's last address is proof: only where nothing else may answer there. */
+  readonly proofByRefusal?: boolean;
+  /** Who goes first on an empty store (`ARBITER_PRIMARY`). */
+  readonly primary?: string;
+  /** The last of several arbiters may not lead. */
+  readonly hasObserver?: boolean;
   /** The store is emptied at the end of the first phase. */
   readonly losesStore?: boolean;
   /** Some daemons are first started this much later, so that the first holder has not heard of them. */
@@ -170,7 +176,7 @@ export function drawOptions(seed: number, overrides: Overrides = {}): Simulation
     faults: drawFaults(random, leaseMs),
   };
   // A run that is about other faults has no mistakes, unless it says so.
-  const special = overrides.faults === undefined ? drawSpecial(random, drawn) : drawn;
+  const special = overrides.faults === undefined ? drawLater(seed, drawSpecial(random, drawn)) : drawn;
   return {
     ...special,
     ...overrides,
@@ -190,6 +196,23 @@ function drawSpecial(random: Random, drawn: SimulationOptions): SimulationOption
     return { ...drawn, hasStray: true, faults };
   }
   return special === 1 ? { ...drawn, losesStore: true } : drawn;
+}
+
+/** Drawn from a source of its own: what a seed meant before, it still means. */
+function drawLater(seed: number, drawn: SimulationOptions): SimulationOptions {
+  const random = new Random(seed, 0x1a7e5);
+  const { faults, isLaunched, arbiters, workload } = drawn;
+  const isAlone = faults.cloneMeanMs + faults.moveMeanMs === 0;
+  const restartProbability = drawProbability(random, 0.8);
+  const proofByRefusal = random.chance(0.4) && isAlone && !isLaunched;
+  const primary = `a${random.whole(1, arbiters)}`;
+  return {
+    ...drawn,
+    workload: { ...workload, restartProbability },
+    ...(proofByRefusal && { proofByRefusal }),
+    ...(random.chance(0.3) && { primary }),
+    ...(random.chance(0.2) && arbiters > 1 && { hasObserver: true }),
+  };
 }
 
 /** Half of the runs are without it. */

@@ -7,6 +7,7 @@ import type { ClusterModel, EventDraft } from "../core/model.ts";
 import type { Recorder } from "../shell/recorder.ts";
 import { ArbiterHost } from "./arbiter-host.ts";
 import { OneHolder } from "./checkers/one-holder.ts";
+import { OrdersKept } from "./checkers/orders-kept.ts";
 import { Reader } from "./checkers/promises-kept.ts";
 import { FastForward } from "./fast-forward.ts";
 import { makeCluster } from "./cluster.ts";
@@ -17,6 +18,7 @@ import type { Host } from "./network.ts";
 import { Network } from "./network.ts";
 import type { SimulationOptions } from "./options.ts";
 import { SimulatedStore } from "./store.ts";
+import { mustHold } from "./violation.ts";
 import { World } from "./world.ts";
 
 const NOBODY: Host = { name: "nobody", isUp: false, process: null };
@@ -43,6 +45,8 @@ export class Simulation {
   readonly urls: Map<string, string> = new Map();
   /** Somebody who reads the cluster map wherever it is to be had. */
   readonly reader: Reader = new Reader();
+  /** What operators were told. */
+  readonly orders: OrdersKept = new OrdersKept();
   /** What the files said before, oldest first. */
   readonly #versions: ClusterModel[] = [];
   /** Null: every check is played. */
@@ -77,6 +81,7 @@ export class Simulation {
     this.configuration = this.#nextConfiguration();
     this.network = new Network(this.world, options.network);
     this.store = new SimulatedStore(this.world, options.store);
+    this.store.onSettings = (settings): void => mustHold(this.orders.check(settings));
     this.oneHolder = new OneHolder(options.onArbiterLoss === "hold");
     this.daemons = this.model.daemons.map((spec) => new DaemonHost(this, spec));
     for (const host of this.daemons) this.settle(host, host.url);

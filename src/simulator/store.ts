@@ -49,6 +49,8 @@ export interface StoreCopy {
 export class SimulatedStore {
   options: StoreOptions;
   isDown = false;
+  /** Hears of settings that are about to be written. */
+  onSettings: ((settings: Settings) => void) | null = null;
   /** Those who don't reach it, though others do. */
   readonly cutOff: Set<Process> = new Set();
   readonly #world: World;
@@ -198,7 +200,10 @@ export class SimulatedStore {
       mustHold(clearedIsPast(row));
       this.#keep(row);
     }
-    if (commit.settings !== null) this.#settings = commit.settings;
+    if (commit.settings !== null) {
+      this.onSettings?.(commit.settings);
+      this.#settings = commit.settings;
+    }
     if (commit.configuration !== null) {
       const kept = asNextVersion(commit.configuration, this.#configuration);
       if (kept !== null) this.#configuration = kept;

@@ -19,6 +19,8 @@ export interface WorkloadOptions {
   readonly failProbability: number;
   /** `demote` that doesn't finish in time. */
   readonly hangProbability: number;
+  /** A program that ends is started again in place, in the same epoch and lease. */
+  readonly restartProbability?: number;
   readonly syncMs: number;
   readonly latenessMs: number;
 }
@@ -48,6 +50,7 @@ export class Workbench {
   readonly #leases = new Map<string, EffectOf<"leaseSet">>();
   /** The whole machine sleeps, guards and programs with it; its clock goes on. */
   #isAsleep = false;
+  #orphans = 0;
 
   constructor(simulation: Simulation, employer: Employer) {
     this.#simulation = simulation;
@@ -60,13 +63,25 @@ export class Workbench {
     return work === undefined ? null : { work, guard: this.#guards.get(work) ?? null };
   }
 
+  /** Programs that the last launcher left, and that still hold the lock on the state folder. */
+  get isLocked(): boolean {
+    return this.#orphans > 0;
+  }
+
   /** The process is gone. Guards kill what it had launched; without power nothing is left to be killed. */
   orphan(isPowered: boolean): void {
     const { world, oneHolder } = this.#simulation;
     this.#isAsleep = false;
     for (const work of this.#works.values()) {
-      if (work.isLaunched && isPowered) world.after(KILL_MS * world.random.next(), () => oneHolder.end(work));
-      else oneHolder.end(work);
+      if (!work.isLaunched || !isPowered) {
+        oneHolder.end(work);
+        continue;
+      }
+      this.#orphans += 1;
+      world.after(KILL_MS * world.random.next(), () => {
+        this.#orphans -= 1;
+        oneHolder.end(work);
+      });
     }
     this.#works.clear();
   }
@@ -95,12 +110,33 @@ export class Workbench {
 
   /** The program ends by itself. */
   exit(): void {
-    for (const work of this.#works.values()) {
-      this.#end(work);
-      const { service, epoch } = work;
-      this.#later({ kind: "exited", service, epoch, reason: "code 1" });
+    const { world, options } = this.#simulation;
+    const [work] = this.#works.values();
+    if (work === undefined) return;
+    const { service, epoch, isLaunched } = work;
+    if (isLaunched && world.random.chance(options.workload.restartProbability ?? 0)) {
+      this.#later({ kind: "restarting", service, epoch, reason: "code 1" });
+      this.#begin(work);
       return;
     }
+    this.#end(work);
+    this.#later({ kind: "exited", service, epoch, reason: "code 1" });
+  }
+
+  /** It takes its time, and may fail. */
+  #begin(work: Work): void {
+    const { world, options } = this.#simulation;
+    const { service, epoch } = work;
+    const isFailing = world.random.chance(options.workload.failProbability);
+    this.#employer.process?.after(options.workload.activationMs * (0.5 + world.random.next()), () => {
+      if (this.#works.get(service) !== work) return;
+      if (isFailing) {
+        this.#end(work);
+        this.#employer.tell({ kind: "activationFailed", service, epoch, reason: "it didn't start" });
+      } else {
+        this.#employer.tell({ kind: "activated", service, epoch });
+      }
+    });
   }
 
   setLease(effect: EffectOf<"leaseSet">): void {
@@ -109,13 +145,15 @@ export class Workbench {
     const work = this.#works.get(service);
     if (work !== undefined && work.epoch === epoch) {
       this.#simulation.oneHolder.extend(work, leaseEndMs, this.#simulation.world.nowMs);
+      // Its guard was late, and reads a renewal before it kills.
+      if (!this.#isAsleep) work.isFrozen = false;
       this.#guards.get(work)?.set(work.clock.toWorld(fenceAtMs));
     }
   }
 
   activate({ service, epoch, leaseEndMs }: EffectOf<"activate">): void {
-    const { world, options, oneHolder } = this.#simulation;
-    const { name, bootId, clusterId, clock, isLaunched, process } = this.#employer;
+    const { world, oneHolder } = this.#simulation;
+    const { name, bootId, clusterId, clock, isLaunched } = this.#employer;
     const lease = this.#leases.get(service);
     if (lease === undefined || lease.epoch !== epoch)
       throw new Violation(`${service} is activated without a lease`);
@@ -137,16 +175,7 @@ export class Workbench {
       this.#guards.set(work, guard);
       guard.set(clock.toWorld(lease.fenceAtMs));
     }
-    const isFailing = world.random.chance(options.workload.failProbability);
-    process?.after(options.workload.activationMs * (0.5 + world.random.next()), () => {
-      if (this.#works.get(service) !== work) return;
-      if (isFailing) {
-        this.#end(work);
-        this.#employer.tell({ kind: "activationFailed", service, epoch, reason: "it didn't start" });
-      } else {
-        this.#employer.tell({ kind: "activated", service, epoch });
-      }
-    });
+    this.#begin(work);
   }
 
   demote({ service, epoch }: EffectOf<"demote">): void {
