@@ -38,10 +38,7 @@ function names(stem: string, count: number): string[] {
 export function makeCluster(options: SimulationOptions): ClusterModel {
   const masters = names("m", options.masters).map((name) => daemonSpec(options, name, "master"));
   const spares = names("s", options.spares).map((name) => daemonSpec(options, name, "spare"));
-  const arbiters = names("a", options.arbiters).map((name, at) => ({
-    ...arbiterSpec(name, at),
-    electable: options.hasObserver !== true || at === 0 || at < options.arbiters - 1,
-  }));
+  const arbiters = names("a", options.arbiters).map((name, at) => arbiterSpec(options, name, at));
   const spareNames = spares.map(({ name }) => name);
   const services = options.isShared
     ? [
@@ -64,7 +61,8 @@ export function makeCluster(options: SimulationOptions): ClusterModel {
   };
 }
 
-function arbiterSpec(name: string, at: number): ArbiterSpec {
+function arbiterSpec(options: SimulationOptions, name: string, at: number): ArbiterSpec {
+  const isObserver = options.hasObserver === true && at > 0 && at === options.arbiters - 1;
   return {
     name,
     type: "arbiter",
@@ -73,7 +71,7 @@ function arbiterSpec(name: string, at: number): ArbiterSpec {
     port: 7770,
     url: `http://${name}`,
     realm: REALM,
-    electable: true,
+    electable: !isObserver,
     cpuPriority: "auto",
     passed: {},
     origin: null,
