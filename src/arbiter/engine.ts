@@ -14,6 +14,7 @@ import { StepQueue } from "../shell/queue.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
 import type { Store } from "../store/contract.ts";
 import { isLeading } from "./cluster-map.ts";
+import type { UndeliveredAlerts } from "./alerts/alerts.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { Journal } from "./journal.ts";
 import type { ProcessLog } from "./log.ts";
@@ -83,6 +84,8 @@ export class Engine {
   readonly board: MapBoard;
   readonly metrics: ArbiterMetrics;
   readonly publisher: Publisher;
+  /** What the alerts have to say for the status; they are made after the engine. */
+  undeliveredAlerts: () => readonly UndeliveredAlerts[] = () => [];
   readonly #options: EngineOptions;
   readonly #queue: StepQueue<ArbiterEvent, ArbiterEffect>;
   readonly #wheel: TimerWheel;
@@ -106,6 +109,7 @@ export class Engine {
       ended: (afterMs) =>
         options.log.info(`The event log can be read again, after ${Math.round(afterMs / 1_000)} s.`),
     });
+    this.metrics.watchAlerts(() => this.undeliveredAlerts());
     this.#queue = new StepQueue<ArbiterEvent, ArbiterEffect>({
       step: (event) => this.#step(event),
       perform: (effect) => this.#perform(effect),
@@ -180,7 +184,9 @@ export class Engine {
   }
 
   get around(): Surroundings {
-    return { nowMs: nowMs(), wallMs: wallMs(), undelivered: this.#lane.undelivered, drift: this.drift };
+    const { undelivered } = this.#lane;
+    const alerts = this.undeliveredAlerts();
+    return { nowMs: nowMs(), wallMs: wallMs(), undelivered, alerts, drift: this.drift };
   }
 
   command(

@@ -29,6 +29,7 @@ export class EventFeed {
   readonly #say: FeedTrouble;
   readonly #ring: LoggedEvent[] = [];
   readonly #listeners = new Set<() => void>();
+  readonly #wakes = new Set<() => void>();
   readonly #unwatch: () => void;
   readonly #timer: NodeJS.Timeout;
   #tail: number;
@@ -110,6 +111,13 @@ export class EventFeed {
     this.#ring.splice(0, Math.max(0, this.#ring.length - RING));
     this.#tail = events.at(-1)?.seq ?? this.#tail;
     for (const wake of this.#listeners) wake();
+    for (const wake of this.#wakes) wake();
+  }
+
+  /** Called when the log is known to have grown; unlike `follow`, it has nobody look for that. */
+  onAppend(wake: () => void): () => void {
+    this.#wakes.add(wake);
+    return () => this.#wakes.delete(wake);
   }
 
   /** The events after `after`, from the ring if it reaches back so far, else from the store. */

@@ -23,6 +23,7 @@ import { configurationError, isValid, publicText, readConfiguration, versionOf }
 import type { ValidConfiguration } from "./configuration.ts";
 import { ConfigurationFollower } from "./configuration-follower.ts";
 import { Engine } from "./engine.ts";
+import { openAlerts } from "./alerts/open.ts";
 import { openAudit } from "./http/audit.ts";
 import { Forwarder } from "./http/forward.ts";
 import { listen } from "./http/server.ts";
@@ -149,8 +150,10 @@ async function start(
   shutdown.add("the engine", () => engine.close());
   const { follower, sync } = openFollower({ ...parts, engine });
   shutdown.add("the comparing of configurations", () => sync.close());
+  const alerts = openAlerts({ store, log, engine, follower, name: self.name }, shutdown);
   server.open({
     engine,
+    alerts,
     access,
     asksNames: secure !== null && tls.files.clientCert === "required",
     audit: openAudit(engine, wallMs),

@@ -8,6 +8,7 @@ import type { GaugeConfiguration } from "@prometheus-io/client";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { JournalEntry } from "../core/arbiter-io.ts";
 import type { ArbiterState, ServicePhase } from "../core/arbiter-state.ts";
+import type { UndeliveredAlerts } from "./alerts/alerts.ts";
 import { holderOf } from "./cluster-map.ts";
 
 const PHASES: readonly ServicePhase[] = [
@@ -55,6 +56,19 @@ export class ArbiterMetrics {
   readonly #lateness = new Counter({
     name: "arbiter_late_seconds_total",
     help: "By how much the process's own timers were late, summed up.",
+    registers: this.#registers,
+  });
+
+  readonly #alertsSent = new Counter({
+    name: "arbiter_alert_messages_total",
+    help: "Messages that a target of the alerts has taken.",
+    labelNames: ["target"],
+    registers: this.#registers,
+  });
+  readonly #alertFailures = new Counter({
+    name: "arbiter_alert_failures_total",
+    help: "Tries to deliver alerts that failed; each is repeated.",
+    labelNames: ["target"],
     registers: this.#registers,
   });
 
@@ -114,6 +128,14 @@ export class ArbiterMetrics {
     this.#lateness.inc(ms / 1_000);
   }
 
+  alertSent(target: string): void {
+    this.#alertsSent.inc({ target });
+  }
+
+  alertFailed(target: string): void {
+    this.#alertFailures.inc({ target });
+  }
+
   close(): void {
     this.#loopDelay.disable();
     this.#registry.clear();
@@ -122,6 +144,19 @@ export class ArbiterMetrics {
   /** Read when it is asked for. */
   #gauge<T extends string>(gauge: GaugeConfiguration<T>): void {
     this.#registry.registerMetric(new Gauge({ ...gauge, registers: [] }));
+  }
+
+  /** Alerts that were tried in vain so far, by target. */
+  watchAlerts(undelivered: () => readonly UndeliveredAlerts[]): void {
+    this.#gauge({
+      name: "arbiter_alerts_undelivered",
+      help: "Alerts that could not be delivered yet, by target.",
+      labelNames: ["target"],
+      collect() {
+        this.reset();
+        for (const { target, count } of undelivered()) this.set({ target }, count);
+      },
+    });
   }
 
   #gaugesOf(state: ArbiterState): void {

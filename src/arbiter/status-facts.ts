@@ -5,6 +5,7 @@
 import type { ArbiterState, ServiceView } from "../core/arbiter-state.ts";
 import type { Drift } from "./sync/drift.ts";
 import type { Pause } from "../core/model.ts";
+import type { UndeliveredAlerts } from "./alerts/alerts.ts";
 
 /** What the process knows beside the core's state. */
 export interface Surroundings {
@@ -14,6 +15,8 @@ export interface Surroundings {
   readonly undelivered: number;
   /** Arbiters whose files aren't those in force. */
   readonly drift: readonly Pick<Drift, "arbiter" | "text">[];
+  /** Alerts that were tried in vain so far. (Default: none) */
+  readonly alerts?: readonly UndeliveredAlerts[];
 }
 
 export interface PauseStatus {

@@ -97,6 +97,14 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
       next: "Bring the store back; they are written in order when it answers.",
     });
   }
+  for (const { target, count: waiting, problem, forMs } of around.alerts ?? []) {
+    list.push({
+      code: "undelivered",
+      subject: `alerts: ${target}`,
+      text: `${count(waiting, "alert")} can't be delivered to the ${target} for ${Math.round(forMs / 1_000)} s: ${problem}`,
+      next: "Mend the receiver or [alerts]; nothing is lost, it is tried again. `arbiter alert test` tries all of them.",
+    });
+  }
   const pause = state.services.size === 0 ? null : pauseOf(state, "*", around.wallMs);
   if (pause !== null) list.push(paused("cluster", null, pause));
   return list;

@@ -61,6 +61,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./publish.ts")).publishCommand(),
   },
   {
+    name: "alert",
+    group: LOOK,
+    summary: "try the alerts",
+    load: async () => (await import("./alert.ts")).alertCommand(),
+  },
+  {
     name: "leader",
     group: LOOK,
     summary: "which arbiter leads, or hand the lead over",

@@ -27,7 +27,7 @@ export function hashOf(model: ClusterModel, settings: NodeSettings): string {
       drills: settings.drills,
       clientCert: settings.security.clientCert,
       insecure: settings.security.insecure,
-      alerts: { ...settings.alerts, webhook: null, smtp: null },
+      alerts: { ...settings.alerts, webhook: null, webhookSecret: null, smtp: null },
     },
   };
   return createHash("sha256").update(canonicalJson(canonical)).digest("hex");

@@ -180,20 +180,26 @@ const SECURITY: readonly KeySpec[] = [
 const ALERTS: readonly KeySpec[] = [
   {
     name: "webhook",
-    isLater: true,
     kind: "url",
     fallback: null,
     isSecret: true,
     where: ["alerts"],
-    meaning: "Each alert is posted there as JSON.",
+    meaning: "Each message is posted there as JSON, again and again until it is taken.",
   },
   {
     name: "webhook_file",
-    isLater: true,
     kind: "path",
     fallback: null,
     where: ["alerts"],
     meaning: "A file that holds the `webhook`, where its URL is a secret.",
+  },
+  {
+    name: "webhook_secret_file",
+    kind: "path",
+    fallback: null,
+    where: ["alerts"],
+    meaning:
+      "A file with the secret that posts are signed with, so that the receiver can tell them from others' (Standard Webhooks).",
   },
   {
     name: "webhook_events",
@@ -205,11 +211,11 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "command",
-    isLater: true,
     kind: "command",
     fallback: null,
     where: ["alerts"],
-    meaning: "Run for each alert, which it gets on standard input as JSON.",
+    meaning:
+      "Run for each message, which it gets on standard input as JSON; without a shell. Exit code 0: delivered.",
   },
   {
     name: "command_events",
@@ -221,7 +227,6 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "smtp",
-    isLater: true,
     kind: "text",
     fallback: null,
     isSecret: true,
@@ -230,7 +235,6 @@ const ALERTS: readonly KeySpec[] = [
   },
   {
     name: "smtp_file",
-    isLater: true,
     kind: "path",
     fallback: null,
     where: ["alerts"],
@@ -242,6 +246,14 @@ const ALERTS: readonly KeySpec[] = [
     fallback: null,
     where: ["alerts"],
     meaning: "Who gets mail, with commas between them. Needs `smtp`.",
+  },
+  {
+    name: "mail_from",
+    kind: "text",
+    fallback: null,
+    computed: "`arbiter@` the host",
+    where: ["alerts"],
+    meaning: "The sender's address.",
   },
   {
     name: "mail_events",
@@ -258,6 +270,21 @@ const ALERTS: readonly KeySpec[] = [
     computed: "all alerts",
     where: ["alerts"],
     meaning: "The same for all three, where they have no filter of their own.",
+  },
+  {
+    name: "recovery",
+    kind: "boolean",
+    fallback: "1",
+    where: ["alerts"],
+    meaning:
+      "Whether the end of a trouble that was told is told, too, also where the filter doesn't name it.",
+  },
+  {
+    name: "rate_limit",
+    kind: "budget",
+    fallback: "10 per 1m",
+    where: ["alerts"],
+    meaning: "Messages to each target. What comes faster is gathered into one message, and not dropped.",
   },
 ];
 

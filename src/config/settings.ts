@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { reasonOf } from "./files.ts";
 import { type Layer, layerOf } from "./layer.ts";
 import { type Place, type Problems, valuePlace } from "./problem.ts";
-import type { RawObject } from "./raw.ts";
+import type { Entry, RawObject } from "./raw.ts";
 import { KeyReader } from "./reader.ts";
 import { placeOf, type SettingsSection, type SortedObjects } from "./sort-objects.ts";
 import { type Budget, PARSERS } from "./values.ts";
@@ -34,9 +34,17 @@ export interface NodeSettings {
   };
   readonly alerts: {
     readonly webhook: string | null;
+    /** What posts are signed with; null: they aren't. */
+    readonly webhookSecret: string | null;
     readonly command: readonly string[] | null;
     readonly smtp: string | null;
     readonly mailTo: readonly string[];
+    /** null: `arbiter@` the host. */
+    readonly mailFrom: string | null;
+    /** The end of a trouble is told, too. */
+    readonly recovery: boolean;
+    /** Messages to each target. */
+    readonly rateLimit: Budget;
     /** null: every alert. */
     readonly webhookEvents: readonly string[] | null;
     readonly commandEvents: readonly string[] | null;
@@ -54,6 +62,9 @@ export interface NodeSettings {
   /** By daemon or arbiter: a `token_file` in its own file. */
   readonly ownTokenFiles: Readonly<Record<string, string>>;
 }
+
+/** As the key's own default says. */
+const DEFAULT_RATE: Budget = { moves: 10, perMs: 60_000 };
 
 export interface SettingsContext {
   readonly directory: string;
@@ -233,13 +244,42 @@ export async function readAlerts(
   }
   return {
     webhook: await valueOrFile(reader, "webhook", context),
+    webhookSecret: await contentOf(reader, "webhook_secret_file", context),
     command: reader.read("command", "command"),
     smtp,
     mailTo,
+    mailFrom: reader.read("mail_from", "text"),
+    recovery: reader.read("recovery", "boolean") ?? true,
+    rateLimit: reader.read("rate_limit", "budget") ?? DEFAULT_RATE,
     webhookEvents: reader.read("webhook_events", "list") ?? events,
     commandEvents: reader.read("command_events", "list") ?? events,
     mailEvents: reader.read("mail_events", "list") ?? events,
   };
+}
+
+/** What the file named by `key` holds; null: none is named. */
+async function contentOf(reader: KeyReader, key: string, context: SettingsContext): Promise<string | null> {
+  const entry = reader.find(key);
+  if (entry === null) return null;
+  const text = await readNamed(entry, context);
+  if (text !== "") return text;
+  context.problems.error(valuePlace(entry), `${entry.value} is empty`, {
+    key: entry.key,
+    found: entry.value,
+  });
+  return null;
+}
+
+/** The content of the file that a key names, without white space around it; null: it can't be read. */
+async function readNamed(entry: Entry, context: SettingsContext): Promise<string | null> {
+  const path = resolve(context.directory, entry.value);
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (error) {
+    const found = { key: entry.key, found: entry.value };
+    context.problems.error(valuePlace(entry), `can't read ${path}: ${reasonOf(error)}`, found);
+    return null;
+  }
 }
 
 /** `KEY`, or the content of `KEY_file`. */
@@ -260,18 +300,11 @@ async function valueOrFile(
     });
     return direct;
   }
-  const path = resolve(context.directory, entry.value);
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    context.problems.error(place, `can't read ${path}: ${reasonOf(error)}`, {
-      key: entry.key,
-      found: entry.value,
-    });
-    return null;
-  });
+  const text = await readNamed(entry, context);
   if (text === null) return null;
-  const parsed = PARSERS[kind](text.trim());
+  const parsed = PARSERS[kind](text);
   if (parsed.ok) return parsed.value;
-  context.problems.error(place, `what ${path} holds can't be \`${name}\``, {
+  context.problems.error(place, `what ${entry.value} holds can't be \`${name}\``, {
     key: entry.key,
     expected: parsed.expected,
   });

@@ -159,12 +159,16 @@ function showCluster(loaded: Loaded): Shown {
     },
     alerts: {
       webhook: hidden(alerts.webhook),
+      webhook_secret_file: hidden(alerts.webhookSecret),
       webhook_events: alerts.webhookEvents,
       command: alerts.command,
       command_events: alerts.commandEvents,
       smtp: hidden(alerts.smtp),
       mail_to: alerts.mailTo,
+      mail_from: alerts.mailFrom,
       mail_events: alerts.mailEvents,
+      recovery: alerts.recovery,
+      rate_limit: showBudget(alerts.rateLimit),
     },
     hash: loaded.hash,
   };

@@ -5,6 +5,7 @@
 import type { Request, Response } from "express";
 import type { Access } from "../../protocol/auth.ts";
 import type { ShownConfiguration } from "../../config/show.ts";
+import type { Alerts } from "../alerts/alerts.ts";
 import type { Engine } from "../engine.ts";
 import type { VersionLine } from "../sync/history.ts";
 import type { Membership } from "../sync/membership.ts";
@@ -32,6 +33,7 @@ export interface Api {
   readonly audit: Audit;
   /** To the leader, while this arbiter stands by. */
   readonly forwarder: Forwarder;
+  readonly alerts: Pick<Alerts, "test">;
   /** What it listens at, for the rule on host names. */
   readonly address: string;
   reload(by: string): Promise<ReloadOutcome>;

@@ -3,6 +3,7 @@ import { sendJson } from "../../protocol/problem.ts";
 import type { Route } from "./api.ts";
 import { config, configHistory, configKeys, rollback, ROLLBACK_BODY } from "./configuration-routes.ts";
 import { daemons, join, JOIN_BODY, leave, LEAVE_BODY } from "./daemons.ts";
+import { TEST_BODY, testAlerts } from "./alerts.ts";
 import { eventStream } from "./event-stream.ts";
 import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
@@ -204,6 +205,14 @@ export const ROUTES: readonly Route[] = [
       503: "It may be in the log, or nobody can take it now: send it again",
     },
     serve: publish,
+  },
+  {
+    ...change,
+    path: "/v1/alerts/test",
+    summary: "Sends a test to every target of the alerts",
+    body: TEST_BODY,
+    answers: { 200: "What came of each", 409: "No alerts are configured" },
+    serve: testAlerts,
   },
   moving("switchover", "Moves a service in good order"),
   moving("failover", "Takes a service from a daemon that has failed"),

@@ -84,7 +84,7 @@ test("each key of the sample, its mark taken away, is one that the reader takes"
     await cp(SAMPLE.pathname, folder, { recursive: true });
     const text = await readFile(join(folder, "arbiter.cfg"), "utf8");
     // Two ways to say one thing exclude each other, and files of secrets exist nowhere here.
-    const open = text.replaceAll(/^;(?!(?:url|webhook|smtp)_file)(?=[a-z[])/gmu, "");
+    const open = text.replaceAll(/^;(?!(?:url|webhook|webhook_secret|smtp)_file)(?=[a-z[])/gmu, "");
     await writeFile(join(folder, "arbiter.cfg"), open);
     const loaded = await loadConfiguration(folder, { env: {} });
     expect(loaded.problems.filter((problem) => problem.severity === "error")).toEqual([]);
