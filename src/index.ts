@@ -2,6 +2,8 @@
  * What `import "arbiter-ha"` gives: a daemon from an author's hooks, and the types that come with
  * it. Clients of a cluster import "arbiter-ha/client".
  */
+export { arbiterCoordinator } from "./daemon/cron-coordinator.ts";
+export type { CronCoordinator } from "./daemon/cron-coordinator.ts";
 export { defineDaemon } from "./daemon/define-daemon.ts";
 export type { DaemonDefinition, DefinedDaemon, StartOptions } from "./daemon/define-daemon.ts";
 export type { Health, HealthHook } from "./daemon/health-watch.ts";

@@ -42,6 +42,7 @@ export const ERRORS = {
     "The request reached a daemon that holds no valid lease on the service; the answer says who does.",
   ERR_ARB_OLD_EPOCH:
     "The request carries an older epoch than one already seen, or none where one is required.",
+  ERR_ARB_MOVED: "The holder that a request was sent to is over: a newer epoch has been seen.",
   ERR_ARB_DEADLINE: "A request to the service's holder could not be answered within its deadline.",
   ERR_ARB_NOT_LEADER: "This arbiter stands by and can't carry out the operation.",
   ERR_ARB_UNREACHABLE: "None of the arbiters that the client knows gives an answer of use.",

@@ -16,6 +16,8 @@ import { freePort, until } from "./library-processes.ts";
 
 const DAEMON = fileURLToPath(new URL("clients-program.ts", import.meta.url));
 const ARBITER = fileURLToPath(new URL("arbiter-run.ts", import.meta.url));
+/** So that an example's `import "arbiter-ha"` gets the sources. */
+const IMPORTS = fileURLToPath(new URL("library-source-imports.ts", import.meta.url));
 const COMMAND = fileURLToPath(new URL("../unit/cli/program.ts", import.meta.url));
 export const SERVICE = "scheduler-master";
 export const DAEMONS = ["scheduler-master", "scheduler-slave"] as const;
@@ -26,6 +28,10 @@ export interface ClientsRigOptions {
   readonly cluster?: readonly string[];
   readonly arbiters?: number;
   readonly program?: string;
+  /** Type of the daemons. (Default: scheduler.) */
+  readonly type?: string;
+  /** For the daemons, besides this process's. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class ClientsRig {
@@ -36,13 +42,15 @@ export class ClientsRig {
   readonly #processes = new Map<string, ChildProcess>();
   readonly #clusters: Cluster[] = [];
   readonly #program: string;
+  readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(program: string) {
-    this.#program = program;
+  private constructor({ program, env }: ClientsRigOptions) {
+    this.#program = program ?? DAEMON;
+    this.#env = env ?? {};
   }
 
   static async start(options: ClientsRigOptions = {}): Promise<ClientsRig> {
-    const rig = new ClientsRig(options.program ?? DAEMON);
+    const rig = new ClientsRig(options);
     try {
       await rig.#write(options);
       for (let index = 0; index < (options.arbiters ?? 1); index += 1) rig.startArbiter(index);
@@ -95,13 +103,19 @@ export class ClientsRig {
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
 
+  /** Asked again while the daemon that it is to go to counts as one that has just failed. */
   async order(verb: "switchover" | "failback"): Promise<void> {
-    const response = await fetch(`${this.arbiterUrls[0]}/v1/services/${SERVICE}/${verb}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: "{}",
+    let refusal = "";
+    await until(`${verb} is accepted: ${refusal}`, async () => {
+      const response = await fetch(`${this.arbiterUrls[0]}/v1/services/${SERVICE}/${verb}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: "{}",
+      });
+      refusal = await response.text();
+      if (!response.ok && response.status !== 409) throw new Error(`${verb} was refused: ${refusal}`);
+      return response.ok;
     });
-    if (!response.ok) throw new Error(`${verb} was refused: ${await response.text()}`);
   }
 
   /** What `arbiter resolve` prints. */
@@ -159,7 +173,7 @@ export class ClientsRig {
     return false;
   }
 
-  async #write({ cluster, arbiters = 1 }: ClientsRigOptions): Promise<void> {
+  async #write({ cluster, arbiters = 1, type = "scheduler" }: ClientsRigOptions): Promise<void> {
     mkdirSync(path.join(this.config, "daemons"), { recursive: true });
     const lines = cluster ?? ["lease = 1s", "check_interval = 100ms", "timeout = 80ms"];
     const write = (file: string, ...content: string[]): void =>
@@ -188,7 +202,7 @@ export class ClientsRig {
       this.ports.set(name, port);
       write(
         `daemons/${name}.cfg`,
-        `scheduler_name ${name}`,
+        `${type}_name ${name}`,
         "address 127.0.0.1",
         `port ${port}`,
         `spare ${index}`,
@@ -198,8 +212,8 @@ export class ClientsRig {
   }
 
   #spawn(name: string, args: readonly string[]): ChildProcess {
-    const child = spawn(process.execPath, args, {
-      env: { ...process.env, ARBITER_TOKEN_FILE: "", ARBITER_URL: "" },
+    const child = spawn(process.execPath, ["--import", IMPORTS, ...args], {
+      env: { ...process.env, ARBITER_TOKEN_FILE: "", ARBITER_URL: "", ...this.#env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     return this.#keep(name, child);

@@ -4,6 +4,7 @@ import type { Route } from "./api.ts";
 import { config, configHistory, configKeys, rollback, ROLLBACK_BODY } from "./configuration-routes.ts";
 import { daemons, join, JOIN_BODY, leave, LEAVE_BODY } from "./daemons.ts";
 import { TEST_BODY, testAlerts } from "./alerts.ts";
+import { discovery } from "./discovery.ts";
 import { eventStream } from "./event-stream.ts";
 import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
@@ -163,6 +164,14 @@ export const ROUTES: readonly Route[] = [
       503: "This arbiter stands by, or the store is away",
     },
     serve: rollback,
+  },
+  {
+    ...read,
+    path: "/v1/sd",
+    summary: "Arbiters and daemons as targets for Prometheus' HTTP service discovery",
+    query: { type: "Only this type, e.g. `scheduler` or `arbiter`" },
+    answers: { 200: "Target groups" },
+    serve: discovery,
   },
   {
     ...own,
