@@ -79,6 +79,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./resolve.ts")).resolveCommand(),
   },
   {
+    name: "explain",
+    group: LOOK,
+    summary: "why a service is where it is, and why nothing moves",
+    load: async () => (await import("./explain.ts")).explainCommand(),
+  },
+  {
     name: "replay",
     group: LOOK,
     summary: "play a recording through the core, and compare what it decides",

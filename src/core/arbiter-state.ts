@@ -36,6 +36,8 @@ export interface DaemonView {
   /** Failed checks in a row, as counted; 0: it answers. */
   failedChecks: number;
   lastFailure: string | null;
+  /** The checks that `failedChecks` counts, newest last; at most ten of them. For evidence alone. */
+  failures: { readonly atMs: number; readonly failure: string }[];
   /** A check is on its way since then; null: none. */
   inFlightSinceMs: number | null;
   /** Something to say was put off until the check in flight is over. */

@@ -204,7 +204,13 @@ function isExcused(state: ArbiterState, daemon: DaemonView, cause: CheckFailure,
   return isLate && state.lastStallEndMs >= sentAtMs;
 }
 
+/** As many as anybody reads; `max_check_attempts` is three. */
+const FAILURES_KEPT = 10;
+
 function countFailure(step: Step, daemon: DaemonView): void {
+  if (daemon.failedChecks === 0) daemon.failures = [];
+  daemon.failures.push({ atMs: step.nowMs, failure: daemon.lastFailure ?? "" });
+  if (daemon.failures.length > FAILURES_KEPT) daemon.failures.shift();
   daemon.failedChecks += 1;
   daemon.healthySinceMs = null;
   const { name, maxCheckAttempts } = daemon.spec;

@@ -20,6 +20,7 @@ export function daemonView(spec: DaemonSpec): DaemonView {
     nonceReceivedAtMs: 0,
     failedChecks: 0,
     lastFailure: null,
+    failures: [],
     inFlightSinceMs: null,
     sendAgain: false,
     nextCheckAtMs: 0,

@@ -132,6 +132,7 @@ function checkedEvent(step: Step, view: ServiceView): Found | null {
     failedChecks: holder.failedChecks,
     of: holder.spec.maxCheckAttempts,
     lastFailure: holder.lastFailure,
+    checks: holder.failures.map(({ atMs, failure }) => ({ agoMs: Math.round(step.nowMs - atMs), failure })),
   };
   if (view.phase === "held") return { event: "checkFailed", evidence };
   const isSilent = holder.failedChecks >= holder.spec.maxCheckAttempts || step.nowMs > view.boundMs;

@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WORKLOAD, workloadEnvironment } from "../../bench/workload.ts";
 import { type Gap, Judge } from "./judge.ts";
@@ -130,6 +131,13 @@ export class Cluster {
     await fetch(url, { method: "POST", headers, body: "{}", signal: AbortSignal.timeout(5000) }).catch(
       () => null,
     );
+  }
+
+  /** What `arbiter explain` says of its last move. */
+  async explained(kind: Kind): Promise<string> {
+    const words = [COMMAND_LINE, "explain", SERVICE[kind], "--moves", "1", "--url", this.#url];
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+    return await text(child.stdout);
   }
 
   /** Each service held for a while, and both daemons in order. False: not within the limit. */

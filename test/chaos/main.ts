@@ -1,7 +1,7 @@
 /**
  * Chaos: a real cluster under real faults, judged by the work alone.
  *
- * npm run chaos -- [--freezes N] [--kills N] [--stops N] [--disks N] [--seed N] [--json]
+ * npm run chaos -- [--freezes N] [--kills N] [--stops N] [--disks N] [--seed N] [--json] [--explained FILE]
  *
  * A round does one thing to each of the two services at the same moment, waits until the cluster
  * is in order again, and holds what the work wrote against the bound. The exit code is 0 if nothing
@@ -12,6 +12,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { appendFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -32,6 +33,8 @@ const { values } = parseArgs({
     /** By which everything that belongs to this run is known. */
     marker: { type: "string", default: randomUUID() },
     json: { type: "boolean", default: false },
+    /** Writes what `arbiter explain` says after each round to this file. */
+    explained: { type: "string" },
   },
 });
 const kills = Number(values.kills);
@@ -154,6 +157,13 @@ async function round(
   };
 }
 
+async function explain(cluster: Cluster, faults: readonly Fault[], file: string): Promise<void> {
+  for (const kind of KINDS) {
+    const own = faults.filter((fault) => fault.kind === kind || fault.hitsArbiter);
+    appendFileSync(file, `\n=== ${said(own) || "nothing"}\n${await cluster.explained(kind)}`);
+  }
+}
+
 /** Waits; the longest gap of all that is read meanwhile goes into `gaps`. */
 async function settled(cluster: Cluster, gaps: Map<Kind, Gap>): Promise<boolean> {
   return await cluster.settled((kind, gap) => {
@@ -198,6 +208,7 @@ async function main(): Promise<number> {
       if (ending.signal.aborted || violations.length > 20) break;
       const outcome = await round(cluster, faults, random, lateness);
       outcomes.push(outcome);
+      if (values.explained !== undefined) await explain(cluster, faults, values.explained);
       const figures = KINDS.map((kind) => outcome.gaps[kind].ms.toFixed(0)).join(" / ");
       say(`${at + 1}/${rounds.length}  ${figures} ms  ${outcome.faults.join("; ")}`);
     }

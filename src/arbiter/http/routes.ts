@@ -22,6 +22,7 @@ import {
   RESUME_BODY,
   transfer,
 } from "./operations.ts";
+import { explain } from "./explain.ts";
 import { arbiterPromise } from "./other-arbiters.ts";
 import { sentMap } from "./sent-map.ts";
 import { page } from "./page.ts";
@@ -91,6 +92,15 @@ export const ROUTES: readonly Route[] = [
     summary: "Who holds a service, and where it answers",
     answers: { 200: "Its holder", 404: "No such service", 503: "Nobody holds it" },
     serve: service,
+  },
+  {
+    ...read,
+    path: "/v1/services/{service}/explain",
+    summary:
+      "Why a service is where it is: how it stands, why nothing moves, and its last moves step by step",
+    query: { moves: "At most so many moves (default 5, most 50)" },
+    answers: { 200: "The explanation", 404: "No such service" },
+    serve: explain,
   },
   {
     ...read,
