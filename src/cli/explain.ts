@@ -34,7 +34,7 @@ export function explainCommand(): Command {
 function moveCount(text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= MOST_MOVES) return count;
-  throw new WrongUsage(`--moves takes a number from 1 to ${MOST_MOVES}, not ${text}`);
+  throw new WrongUsage(`--moves takes a number, not ${text}`, `Give one from 1 to ${MOST_MOVES}.`);
 }
 
 async function explain(service: string, options: ExplainOptions): Promise<void> {

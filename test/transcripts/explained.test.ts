@@ -16,7 +16,13 @@ import { PLOTS } from "./scenes.ts";
 process.env["TZ"] = "UTC";
 
 const SERVICE = "m1";
-const PLAIN: Terminal = { isTerminal: false, write: () => {}, paint: (_, text) => text };
+const PLAIN: Terminal = {
+  isTerminal: false,
+  width: Infinity,
+  height: Infinity,
+  write: () => {},
+  paint: (_, text) => text,
+};
 const NAMES: Readonly<Record<string, string>> = {
   a1: "arbiter-master",
   a2: "arbiter-slave",
