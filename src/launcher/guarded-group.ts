@@ -15,6 +15,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { Socket } from "node:net";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
+import { watchBackground } from "./background.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { Guard } from "./guard.ts";
 import type { GroupRecord } from "./group-record.ts";
@@ -245,9 +246,9 @@ export class GuardedGroup {
     return this.#cgroup?.members() ?? [];
   }
 
-  /** Calls back once nothing of it runs any more; for a program in the background. */
-  onceEmpty(callback: () => void): () => void {
-    return this.#cgroup?.onceEmpty(callback) ?? ((): void => {});
+  /** Follows a program in the background; see background.ts. */
+  watchBackground(onEnded: (what: string) => void): () => void {
+    return this.#cgroup === null ? (): void => {} : watchBackground(this.#cgroup, onEnded);
   }
 
   /** Waits until nothing of the group runs; false if that lasts longer. */

@@ -11,8 +11,8 @@
  * service meanwhile. Without attempts left the first bad answer is told, and the arbiter counts.
  *
  * A program that puts itself into the background (its first process exits with 0, what it started goes
- * on) is followed where two things are there: a control group, which says when the last of it has
- * ended, and a health check, which says that what was left is the program.
+ * on) is followed where two things are there: a control group, which says what goes on, and a health
+ * check, which says that this is the program.
  *
  * `exited` is proof of death, and the spare is waiting for it: in the usual case (no other process
  * is left in the group, no `post_stop`) it is said in the same turn of the loop in which Node says
@@ -156,9 +156,7 @@ export class ProgramRun {
       `${this.order.service}: the program went into the background (process ${members.join(", ")}); ` +
         "it is followed through its control group",
     );
-    this.#unfollow = group.onceEmpty(() =>
-      this.#ended(this.#withLastWords("the last of its processes in the background has ended"), exit),
-    );
+    this.#unfollow = group.watchBackground((what) => this.#ended(this.#withLastWords(what), exit));
     return true;
   }
 
