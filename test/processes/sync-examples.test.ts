@@ -53,7 +53,7 @@ test.concurrent(
   TIMEOUT_MS,
 );
 
-test.concurrent.skipIf(!hasEtcd())(
+test.skipIf(!hasEtcd()).concurrent(
   "examples/etcd-cluster",
   async () => {
     const { code, text } = await run("etcd-cluster");
