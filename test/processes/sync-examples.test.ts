@@ -47,7 +47,7 @@ test.concurrent(
     const { code, text } = await run("two-arbiters");
     expect(text).toContain("web-1 url=");
     expect(text).toMatch(/the same: this folder and that of one/u);
-    expect(workers(text), text).toEqual(["web-1 1", "web-2 2"]);
+    expect(workers(text)).toEqual(["web-1 1", "web-2 2"]);
     expect(code).toBe(0);
   },
   TIMEOUT_MS,
@@ -58,7 +58,7 @@ test.skipIf(!hasEtcd()).concurrent(
   async () => {
     const { code, text } = await run("etcd-cluster");
     expect(text).toMatch(/web-1 did \d+ pieces of work in 3 s meanwhile/u);
-    expect(workers(text), text).toEqual(["web-1 1", "web-2 2"]);
+    expect(workers(text)).toEqual(["web-1 1", "web-2 2"]);
     expect(code).toBe(0);
   },
   TIMEOUT_MS,
