@@ -9,6 +9,7 @@ import { createArbiter, stepArbiter } from "../core/arbiter.ts";
 import type { ArbiterEffect, ArbiterEvent, CommandAnswer, OperatorCommand } from "../core/arbiter-io.ts";
 import type { ArbiterOptions, ArbiterState } from "../core/arbiter-state.ts";
 import type { ArbiterPromiseAnswer, ArbiterPromiseRequest } from "../core/messages.ts";
+import type { ClusterModel } from "../core/model.ts";
 import { nowMs, wallMs } from "../shell/clock.ts";
 import { StepQueue } from "../shell/queue.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
@@ -16,10 +17,12 @@ import type { Store } from "../store/contract.ts";
 import { isLeading } from "./cluster-map.ts";
 import type { UndeliveredAlerts } from "./alerts/alerts.ts";
 import { EventFeed } from "./event-feed.ts";
+import { FailbackWindows } from "./failback-windows.ts";
 import type { Journal } from "./journal.ts";
 import type { ProcessLog } from "./log.ts";
 import { MapBoard } from "./map-board.ts";
 import { ArbiterMetrics } from "./metrics.ts";
+import type { Opinion } from "./other-arbiters.ts";
 import type { Surroundings } from "./status-facts.ts";
 import { Publisher } from "./publisher.ts";
 import { standbyState } from "./standby-view.ts";
@@ -34,9 +37,11 @@ export interface AssignmentSender {
   close(): Promise<void> | void;
 }
 
-/** Asks the other arbiters for their promise. */
+/** Asks the other arbiters for their promise, and for what they see; tries a daemon itself for another one. */
 export interface PromiseAsker {
   ask(effect: Extract<ArbiterEffect, { kind: "askArbiterPromise" }>): Promise<ArbiterPromiseAnswer | null>;
+  askOpinion(effect: Extract<ArbiterEffect, { kind: "askOpinion" }>): Promise<Opinion | null>;
+  reaches(url: string, timeoutMs: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -67,6 +72,9 @@ export interface EngineOptions {
 /** Below the ten seconds after which clients give up by themselves. */
 const COMMAND_TIMEOUT_MS = 8_000;
 
+/** Below the second that the one who asks waits. */
+const OPINION_TRY_MS = 600;
+
 const UNANSWERED: CommandAnswer = {
   status: 504,
   text: "The arbiter took the command, but the store has not confirmed it in time. `arbiter status` shows whether it happened.",
@@ -96,6 +104,8 @@ export class Engine {
   readonly #looks = new Set<() => void>();
   readonly #unwatch: () => void;
   readonly #maps: MapSender;
+  readonly #windows: FailbackWindows;
+  #followed: ClusterModel | null = null;
   #nextCommand = 1;
   /** Arbiters whose files aren't those in force; the comparing is the configuration sync's. */
   drift: readonly Drift[] = [];
@@ -141,6 +151,9 @@ export class Engine {
     this.board = new MapBoard(this.state, options.store);
     this.#maps = options.makeMapPush(this.board, (event) => this.push(event));
     this.#unwatch = options.store.watch(() => this.push({ kind: "storeChanged" }));
+    this.#windows = new FailbackWindows((window, forMs) =>
+      this.push({ kind: "windowOpened", window, forMs }),
+    );
   }
 
   start(): void {
@@ -161,6 +174,10 @@ export class Engine {
     recorder.before(this.state, event.nowMs);
     const effects = this.#decide(event);
     recorder.after(event, effects);
+    if (this.#followed !== this.state.model) {
+      this.#followed = this.state.model;
+      this.#windows.follow(this.state.model, event.wallMs);
+    }
     for (const look of this.#looks) look();
     this.board.look();
     return effects;
@@ -208,6 +225,14 @@ export class Engine {
     return promise;
   }
 
+  /** Another arbiter doubts itself: how many of these daemons this one reaches. Unknown ones don't count. */
+  async opinion(daemons: readonly string[]): Promise<Opinion> {
+    const known = daemons.flatMap((name) => this.state.daemons.get(name)?.spec.url ?? []);
+    const tries = known.map((url) => this.#options.others.reaches(url, OPINION_TRY_MS));
+    const answers = await Promise.all(tries);
+    return { reached: answers.filter(Boolean).length, of: known.length };
+  }
+
   /** Another arbiter leads, can't reach the store, and asks this one not to lead. */
   promise(request: ArbiterPromiseRequest): Promise<ArbiterPromiseAnswer> {
     if (this.#queue.stopped) {
@@ -248,6 +273,7 @@ export class Engine {
     this.#unwatch();
     this.#queue.stop();
     this.#wheel.close();
+    this.#windows.close();
     for (const id of this.#answers.keys()) this.#answer(id, STOPPING);
     await this.#checker.close();
     await this.#maps.close();
@@ -293,6 +319,11 @@ export class Engine {
         void this.#options.others
           .ask(effect)
           .then((answer) => this.push({ kind: "arbiterPromiseAnswered", arbiter: effect.arbiter, answer }));
+        return;
+      case "askOpinion":
+        void this.#options.others
+          .askOpinion(effect)
+          .then((opinion) => this.push({ kind: "opinionGiven", arbiter: effect.arbiter, opinion }));
         return;
       case "answerArbiterPromise":
         this.#promises.get(effect.id)?.(effect.answer);

@@ -1,5 +1,6 @@
 /**
- * Asks the other arbiters: who is there, and, while the store is away, for the promise not to lead.
+ * Asks the other arbiters: who is there, while the store is away for the promise not to lead, and,
+ * when most daemons have fallen silent, whether they reach them.
  * Whatever isn't a well-formed answer within the time allowed is no promise; whether it is about the
  * right round and term is for the core to judge. A standby passes requests on to the leader this
  * way, too.
@@ -19,6 +20,12 @@ const CONNECT_MS = 1_000;
 const KEEP_ALIVE_MS = 60_000;
 
 type Ask = Extract<ArbiterEffect, { kind: "askArbiterPromise" }>;
+type AskOpinion = Extract<ArbiterEffect, { kind: "askOpinion" }>;
+
+export interface Opinion {
+  readonly reached: number;
+  readonly of: number;
+}
 
 export interface OtherArbitersOptions {
   /** Null: the cluster has none. */
@@ -73,19 +80,57 @@ export class OtherArbiters {
 
   /** Null: unreachable within the time, or no answer of this protocol. */
   async ask({ url, request, timeoutMs }: Ask): Promise<ArbiterPromiseAnswer | null> {
+    const value = await this.#post(url, "/v1/arbiters/promise", request, timeoutMs);
+    if (value === null) return null;
+    const answer = parseArbiterPromiseAnswer(value);
+    return answer.ok ? answer.value : null;
+  }
+
+  /** How many of these daemons that arbiter reaches; null: no answer. */
+  async askOpinion({ url, daemons, timeoutMs }: AskOpinion): Promise<Opinion | null> {
+    const value = await this.#post(url, "/v1/arbiters/opinion", { daemons }, timeoutMs);
+    if (typeof value !== "object" || value === null) return null;
+    const [reached, of]: unknown[] = [Reflect.get(value, "reached"), Reflect.get(value, "of")];
+    return typeof reached === "number" && typeof of === "number" ? { reached, of } : null;
+  }
+
+  /** Whether anything answers there within the time, whatever it says. */
+  async reaches(url: string, timeoutMs: number): Promise<boolean> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), timeoutMs);
+    try {
+      const { body } = await this.#agent.request({
+        origin: new URL(url).origin,
+        path: "/health",
+        method: "GET",
+        headers: this.#authorization(),
+        signal: abort.signal,
+      });
+      await body.dump();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #authorization(): Record<string, string> {
     const token = this.#options.token();
+    return token === null ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  /** Null: unreachable within the time, refused, or no JSON. */
+  async #post(url: string, path: string, question: unknown, timeoutMs: number): Promise<unknown> {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), timeoutMs);
     try {
       const { statusCode, body } = await this.#agent.request({
         origin: new URL(url).origin,
-        path: "/v1/arbiters/promise",
+        path,
         method: "POST",
-        headers: {
-          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-          "content-type": "application/json",
-        },
-        body: JSON.stringify(request),
+        headers: { ...this.#authorization(), "content-type": "application/json" },
+        body: JSON.stringify(question),
         signal: abort.signal,
       });
       let text = "";
@@ -93,8 +138,7 @@ export class OtherArbiters {
         text += chunk.toString("utf8");
         if (text.length > ANSWER_LIMIT_BYTES) return null;
       }
-      const answer = parseArbiterPromiseAnswer(JSON.parse(text));
-      return statusCode === 200 && answer.ok ? answer.value : null;
+      return statusCode === 200 ? JSON.parse(text) : null;
     } catch {
       return null;
     } finally {

@@ -7,6 +7,7 @@
  */
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
 import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
+import { heldBackUntilMs } from "../core/failover-budget.ts";
 import { pauseOf, seenThrough } from "./status-facts.ts";
 import type { Surroundings } from "./status-facts.ts";
 
@@ -20,6 +21,7 @@ export type ProblemCode =
   | "config-refused"
   | "drift"
   | "undelivered"
+  | "held-back"
   | "paused";
 
 export interface StatusProblem {
@@ -141,6 +143,8 @@ function vacancy(state: ArbiterState, view: ServiceView, around: Surroundings): 
   // Before it leads, an arbiter has not looked for anyone to give it to.
   if (view.phase !== "vacant" || view.removed || state.leadership.mode !== "leading") return null;
   const candidates = view.spec.candidates.map((name) => `${name} (${whyNot(state, name) ?? "waiting"})`);
+  const heldBack = heldBackUntilMs(state, view, around.nowMs);
+  if (heldBack !== null) return overBudget(view, heldBack - around.nowMs);
   const pause = pauseOf(state, view.row.service, around.wallMs);
   return {
     code: "vacant",
@@ -150,6 +154,17 @@ function vacancy(state: ArbiterState, view: ServiceView, around: Surroundings): 
       pause === null
         ? "Start one of its candidates, or see what keeps it from answering."
         : `It is paused: \`arbiter resume${pause.all ? "" : ` ${view.row.service}`}\`.`,
+  };
+}
+
+/** `failover_budget` is used up: it waits for its old holder, for the period's end, or for an operator. */
+function overBudget(view: ServiceView, forMs: number): StatusProblem {
+  const name = view.row.service;
+  return {
+    code: "held-back",
+    subject: name,
+    text: `${name} is lost and isn't moved, since failover_budget is used up; it moves by itself in ${Math.ceil(forMs / 1000)} s.`,
+    next: `See what keeps failing (\`arbiter events\`); bring ${view.row.holder ?? "its holder"} back, or \`arbiter resume ${name}\` lets it move now.`,
   };
 }
 
@@ -165,6 +180,8 @@ function doubt(state: ArbiterState, view: ServiceView, around: Surroundings): St
       next: "Repair the network between the arbiters and the holder; nothing moves meanwhile.",
     };
   }
+  const heldBack = view.phase === "fencing" ? heldBackUntilMs(state, view, around.nowMs) : null;
+  if (heldBack !== null) return overBudget(view, heldBack - around.nowMs);
   const why = state.daemons.get(holder)?.lastFailure ?? "its checks fail";
   const leftMs = Math.max(0, Math.round(view.boundMs - around.nowMs));
   const ends = Number.isFinite(leftMs) ? `in ${leftMs} ms at most` : "at a time that isn't known";

@@ -26,7 +26,7 @@ interface StatusOptions extends ConnectionOptions, PrintOptions {
 const WATCH_EVERY_MS = 500;
 
 /** What of `problems[]` makes the answer a no. A pause or a refused edit is shown, but loses nothing. */
-const SERIOUS = new Set(["vacant", "degraded", "suspect", "drift", "no-leader", "store-down"]);
+const SERIOUS = new Set(["vacant", "held-back", "degraded", "suspect", "drift", "no-leader", "store-down"]);
 
 export function statusCommand(): Command {
   const command = new Command("status")

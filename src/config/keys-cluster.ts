@@ -19,7 +19,6 @@ const CLUSTER: readonly KeySpec[] = [
   },
   {
     name: "failover_budget",
-    isLater: true,
     kind: "budget",
     fallback: "none",
     where: ["cluster"],

@@ -160,12 +160,11 @@ const MOVING: readonly KeySpec[] = [
   },
   {
     name: "failback_window",
-    isLater: true,
     kind: "window",
     fallback: null,
     where: SERVICE,
     meaning:
-      "Failback happens only then: a cron expression with a length, `0 2 * * * for 1h`. Until it is carried out, a service with a window waits for `arbiter failback`.",
+      "Failback happens only then: a cron expression with a length, `0 2 * * * for 1h`, in the arbiter's own time zone (`TZ`). `arbiter failback` asks no window.",
   },
   {
     name: "failure_timeout",

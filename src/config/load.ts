@@ -157,7 +157,8 @@ function readSources(reading: FolderReading, problems: Problems): FileReading {
 function buildModel(
   members: readonly Member[],
   realms: Realms,
-  cluster: Pick<ClusterModel, "name" | "arbiterLeaseMs" | "clockDrift">,
+  cluster: Pick<ClusterModel, "name" | "arbiterLeaseMs" | "clockDrift"> &
+    Pick<NodeSettings, "failoverBudget">,
   services: ReadonlyMap<string, Layer>,
 ): ClusterModel {
   const arbiters = members.flatMap((member) => (member.is === "arbiter" ? [member.spec] : []));
@@ -172,6 +173,9 @@ function buildModel(
     name: cluster.name,
     arbiterLeaseMs: cluster.arbiterLeaseMs,
     clockDrift: cluster.clockDrift,
+    ...(cluster.failoverBudget === null
+      ? {}
+      : { failoverBudget: { causes: cluster.failoverBudget.moves, perMs: cluster.failoverBudget.perMs } }),
     arbiters: arbiters.length > 0 ? arbiters : [{ ...IMPLIED_ARBITER, realm: realms.defaultRealm }],
     daemons,
     services: buildServices(daemons, realms, custom),

@@ -31,10 +31,7 @@ export function isEmptyPlan(plan: readonly PlanLine[]): boolean {
 }
 
 function planCluster(before: ClusterModel, after: ClusterModel): PlanLine[] {
-  const changes = differences(
-    { name: before.name, arbiterLeaseMs: before.arbiterLeaseMs, clockDrift: before.clockDrift },
-    { name: after.name, arbiterLeaseMs: after.arbiterLeaseMs, clockDrift: after.clockDrift },
-  );
+  const changes = differences(clusterOf(before), clusterOf(after));
   return changes.length === 0
     ? []
     : [
@@ -45,6 +42,11 @@ function planCluster(before: ClusterModel, after: ClusterModel): PlanLine[] {
           text: `cluster ${after.name}: ${changes.join(", ")}`,
         },
       ];
+}
+
+function clusterOf({ name, arbiterLeaseMs, clockDrift, failoverBudget }: ClusterModel): Named {
+  const cluster = { name, arbiterLeaseMs, clockDrift, failoverBudget: failoverBudget ?? null };
+  return cluster;
 }
 
 type Named = { readonly name: string };

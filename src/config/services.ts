@@ -59,10 +59,10 @@ function serviceSpec(
     leaseMs: first.leaseMs,
     checkIntervalMs: first.checkIntervalMs,
     maxCheckAttempts: first.maxCheckAttempts,
-    // Nobody opens windows yet: outside of one nothing may move by itself, so nothing does.
-    failback: first.failback === "auto" && first.failbackWindow !== null ? "manual" : first.failback,
+    failback: first.failback,
     failbackDelayMs: first.failbackDelayMs,
     failbackDelayMaxMs: first.failbackDelayMaxMs,
+    ...(first.failbackWindow === null ? {} : { failbackWindow: first.failbackWindow }),
     failureTimeoutMs: first.failureTimeoutMs,
     activationTimeoutMs: first.activationTimeoutMs,
     drainTimeoutMs: first.drainTimeoutMs,

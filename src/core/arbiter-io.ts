@@ -203,6 +203,14 @@ export type ArbiterEvent = Moment &
     | { readonly kind: "mapSeen"; readonly version: number }
     /** Another process wrote into the store: a hint to look. */
     | { readonly kind: "storeChanged" }
+    /** The shell's calendar: a `failback_window` has opened. Every arbiter hears it, leading or not. */
+    | { readonly kind: "windowOpened"; readonly window: string; readonly forMs: number }
+    /** What came of `askOpinion`; null: no answer. */
+    | {
+        readonly kind: "opinionGiven";
+        readonly arbiter: string;
+        readonly opinion: { readonly reached: number; readonly of: number } | null;
+      }
     /** Another part of the process has something for the log (retention, alerts, security). */
     | { readonly kind: "noted"; readonly event: EventDraft }
   );
@@ -235,6 +243,14 @@ export type ArbiterEffect =
       readonly arbiter: string;
       readonly url: string;
       readonly request: ArbiterPromiseRequest;
+      readonly timeoutMs: number;
+    }
+  /** Whether that arbiter reaches these daemons: this one has begun to doubt itself. */
+  | {
+      readonly kind: "askOpinion";
+      readonly arbiter: string;
+      readonly url: string;
+      readonly daemons: readonly string[];
       readonly timeoutMs: number;
     }
   | { readonly kind: "answerArbiterPromise"; readonly id: string; readonly answer: ArbiterPromiseAnswer }

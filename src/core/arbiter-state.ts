@@ -6,7 +6,9 @@
  * can be learned again from reports and from waiting.
  */
 import type { ArbiterEvent, ConfigurationVersion } from "./arbiter-io.ts";
+import type { LossCause, SpentCause } from "./failover-budget.ts";
 import type { Report } from "./messages.ts";
+import type { SelfDoubt } from "./self-doubt.ts";
 import type {
   ArbiterSpec,
   ClusterModel,
@@ -126,6 +128,9 @@ export interface ServiceView {
   /** For the measured gap: when the last holder was last known active, and why it stopped. */
   lostAtMs: number | null;
   lastGapMs: number | null;
+  /** Why it was lost unplanned, until it is held again; null: it wasn't. See failover-budget. */
+  lossCause: LossCause | null;
+  isToldHeldBack: boolean;
 }
 
 export interface TransitionRecord {
@@ -291,6 +296,12 @@ export interface ArbiterState {
   commits: Map<number, PendingCommit>;
   lastStallEndMs: number;
   lastStallLateMs: number;
+  /** Windows of `failback_window` that are open, and until when; see failback-window. */
+  openWindows: Map<string, number>;
+  spentCauses: readonly SpentCause[];
+  /** Pauses whose end was warned of. */
+  warnedPauses: Set<string>;
+  doubt: SelfDoubt;
   /** Events noted before this arbiter leads. */
   notes: EventDraft[];
 }

@@ -10,8 +10,9 @@ import type { ArbiterEffect, ArbiterEvent } from "./arbiter-io.ts";
 import type { ArbiterOptions, ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { arbiterPromiseAnswered, arbiterPromiseAsked } from "./arbiter-promise.ts";
 import { checkFailed, checkIntervalMs, scheduleNext, sendNow } from "./checks.ts";
-import { command, endPauses, goOnWithCommands, schedulePauseEnd } from "./commands.ts";
+import { command, goOnWithCommands } from "./commands.ts";
 import { commitFailed, committed } from "./commits.ts";
+import { openWindow } from "./failback-window.ts";
 import { hash32 } from "./hash.ts";
 import {
   campaigned,
@@ -32,7 +33,9 @@ import {
   refuseConfiguration,
   takeConfiguration,
 } from "./reconfigure.ts";
+import { endPauses, schedulePauseEnd } from "./pause-end.ts";
 import { takeReport } from "./reports.ts";
+import { endDoubt, newSelfDoubt, takeOpinion } from "./self-doubt.ts";
 import { evaluate } from "./service.ts";
 import { indexCandidates, indexHoldings, orphanSpec, serviceView, unknownRow } from "./service-view.ts";
 import { beginStep, flush, isLeading, mayCommit, setTimer, tell, type Step } from "./step.ts";
@@ -71,6 +74,10 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     commits: new Map(),
     lastStallEndMs: -Infinity,
     lastStallLateMs: 0,
+    openWindows: new Map(),
+    spentCauses: [],
+    warnedPauses: new Set(),
+    doubt: newSelfDoubt(),
     notes: [],
   };
 }
@@ -162,6 +169,12 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
     case "storeChanged":
       storeChanged(step);
       return null;
+    case "windowOpened":
+      openWindow(step, event.window, event.nowMs + event.forMs);
+      return null;
+    case "opinionGiven":
+      takeOpinion(step, event.arbiter, event.opinion);
+      return null;
     case "noted":
       step.events.push(event.event);
       return null;
@@ -172,6 +185,7 @@ function timerFired(step: Step, key: string): void {
   const { state } = step;
   if (key === "leadership") return lookAtLeadership(step);
   if (key === "pauses") return endPauses(step);
+  if (key === "doubt") return endDoubt(step);
   if (key.startsWith("service:")) {
     const name = key.slice("service:".length);
     const view = state.services.get(name);
@@ -194,6 +208,8 @@ function loaded(step: Step, event: Loaded): void {
   state.leadership.mode = "leading";
   mapLoaded(step, event.revision);
   state.settings = event.settings;
+  state.spentCauses = [];
+  state.doubt = newSelfDoubt();
   const rows = new Map(event.rows.map((row) => [row.service, row]));
   for (const [name, { epoch }] of state.rows)
     if ((rows.get(name)?.epoch ?? 0) < epoch) state.hasLostPast = true;

@@ -9,6 +9,7 @@ import type { ArbiterEvent, CheckFailure } from "./arbiter-io.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { PROTOCOL, type Assignment, type ServiceAssignment } from "./messages.ts";
 import { CLOCK_SLACK_MS, type ClusterModel } from "./model.ts";
+import { noteSilence } from "./self-doubt.ts";
 import { isLeading, setTimer, tell, type Step } from "./step.ts";
 
 /** A refused connection is tried again this soon: the port of a restarted process opens any moment. */
@@ -212,6 +213,7 @@ function countFailure(step: Step, daemon: DaemonView): void {
   daemon.failures.push({ atMs: step.nowMs, failure: daemon.lastFailure ?? "" });
   if (daemon.failures.length > FAILURES_KEPT) daemon.failures.shift();
   daemon.failedChecks += 1;
+  noteSilence(step, daemon);
   daemon.healthySinceMs = null;
   const { name, maxCheckAttempts } = daemon.spec;
   if (daemon.failedChecks === maxCheckAttempts && !daemon.removed) {

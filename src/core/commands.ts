@@ -7,20 +7,13 @@
 import type { ArbiterEvent, OperatorCommand } from "./arbiter-io.ts";
 import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { touch } from "./checks.ts";
+import { liftBudget } from "./failover-budget.ts";
 import { release } from "./leadership.ts";
 import type { Settings, WantedMove } from "./model.ts";
 import { failbackTarget, isFit } from "./moves.ts";
+import { schedulePauseEnd } from "./pause-end.ts";
 import { judge } from "./placement.ts";
-import {
-  daemonOf,
-  isLeading,
-  isOpen,
-  mayCommit,
-  setTimer,
-  settingsAreBusy,
-  tell,
-  type Step,
-} from "./step.ts";
+import { daemonOf, isLeading, isOpen, mayCommit, settingsAreBusy, tell, type Step } from "./step.ts";
 
 type Commanded = Extract<ArbiterEvent, { kind: "commanded" }>;
 type MoveCommand = Extract<OperatorCommand, { service: string; force: boolean }>;
@@ -312,7 +305,7 @@ function pause(
   const settings = settingsOf(step);
   if (wanted.verb === "pause") {
     const untilWallMs = wanted.forMs === null ? null : step.wallMs + wanted.forMs;
-    const entry = { by: event.by, reason: wanted.reason, untilWallMs };
+    const entry = { by: event.by, reason: wanted.reason, untilWallMs, sinceWallMs: step.wallMs };
     step.settings = { ...settings, pauses: { ...settings.pauses, [key]: entry } };
     return accept(
       step,
@@ -322,7 +315,12 @@ function pause(
       service === null ? {} : { service },
     );
   }
-  if (settings.pauses[key] === undefined) return refuse(step, event, 409, `${what} is not paused.`);
+  const lifted = liftBudget(step, service);
+  if (settings.pauses[key] === undefined) {
+    if (lifted.length === 0) return refuse(step, event, 409, `${what} is not paused.`);
+    const text = `${lifted.join(", ")} may move: failover_budget is lifted`;
+    return accept(step, event, "operator.resume", text, service === null ? {} : { service });
+  }
   const { [key]: _resumed, ...pauses } = settings.pauses;
   step.settings = { ...settings, pauses };
   accept(step, event, "operator.resume", `${what} is resumed`, service === null ? {} : { service });
@@ -363,37 +361,4 @@ export function applySettings(step: Step, settings: Settings): void {
   for (const name of new Set([...Object.keys(before.maintenance), ...Object.keys(settings.maintenance)]))
     touch(step, name);
   schedulePauseEnd(step);
-}
-
-export function schedulePauseEnd(step: Step): void {
-  const ends = Object.values(step.state.settings.pauses).flatMap(({ untilWallMs }) => untilWallMs ?? []);
-  const nextWallMs = Math.min(...ends, Infinity);
-  // The wall clock only says how long a pause is to last; nothing safe depends on it.
-  setTimer(
-    step,
-    "pauses",
-    nextWallMs === Infinity ? null : step.nowMs + Math.max(0, nextWallMs - step.wallMs),
-  );
-}
-
-export function endPauses(step: Step): void {
-  if (!mayCommit(step.state) || settingsAreBusy(step.state)) {
-    setTimer(step, "pauses", step.nowMs + 1000);
-    return;
-  }
-  const settings = settingsOf(step);
-  const over = Object.entries(settings.pauses).filter(
-    ([, { untilWallMs }]) => untilWallMs !== null && untilWallMs <= step.wallMs,
-  );
-  if (over.length === 0) return schedulePauseEnd(step);
-  const pauses = Object.fromEntries(
-    Object.entries(settings.pauses).filter(([key]) => !over.some(([ended]) => ended === key)),
-  );
-  step.settings = { ...settings, pauses };
-  for (const [key, { by }] of over)
-    tell(step, {
-      type: "operator.resume",
-      ...(key === "*" ? {} : { service: key }),
-      text: `The pause of ${key === "*" ? "every service" : key} by ${by} has ended.`,
-    });
 }

@@ -131,6 +131,8 @@ export interface ServiceSpec {
   readonly failback: Failback;
   readonly failbackDelayMs: number;
   readonly failbackDelayMaxMs: number;
+  /** Failback happens only while it is open; as the configuration writes it. */
+  readonly failbackWindow?: string;
   readonly failureTimeoutMs: number;
   readonly activationTimeoutMs: number;
   readonly drainTimeoutMs: number;
@@ -152,6 +154,8 @@ export interface ClusterModel {
   readonly arbiterLeaseMs: number;
   /** 0.01 is 1 %: by how much two clocks' rates may differ. */
   readonly clockDrift: number;
+  /** So many causes may move services unplanned within a period; absent: any number. */
+  readonly failoverBudget?: { readonly causes: number; readonly perMs: number };
   readonly arbiters: readonly ArbiterSpec[];
   readonly daemons: readonly DaemonSpec[];
   readonly services: readonly ServiceSpec[];
@@ -232,6 +236,7 @@ export interface Pause {
   readonly reason: string;
   /** null: until resumed. */
   readonly untilWallMs: number | null;
+  readonly sinceWallMs?: number;
 }
 export interface Maintenance {
   readonly by: string;

@@ -6,6 +6,8 @@
  * goes through.
  */
 import type { DaemonView, ServiceView } from "./arbiter-state.ts";
+import { mayFailBack } from "./failback-window.ts";
+import { isSpent, type LossCause } from "./failover-budget.ts";
 import type { WantedMove } from "./model.ts";
 import { judge } from "./placement.ts";
 import { daemonOf, isPaused, mayCommit, type Step } from "./step.ts";
@@ -14,6 +16,8 @@ export interface Move {
   readonly reason: string;
   /** null: whoever ranks first. */
   readonly target: string | null;
+  /** Nobody wanted it: it asks `failover_budget`. */
+  readonly cause?: LossCause;
 }
 
 export function dueMove(step: Step, view: ServiceView): Move | null {
@@ -45,11 +49,13 @@ function unhealthyMove(step: Step, view: ServiceView, holder: DaemonView): Move 
   if (holder.unhealthyReports < holder.spec.maxCheckAttempts) return null;
   const target = others(step, view, holder).find((daemon) => isFit(step, view, daemon));
   if (target === undefined) return null;
-  return { reason: `${holder.spec.name} says that it is unhealthy`, target: target.spec.name };
+  const cause = { address: holder.spec.address, atMs: step.nowMs };
+  if (isSpent(step.state, cause, step.nowMs)) return null;
+  return { reason: `${holder.spec.name} says that it is unhealthy`, target: target.spec.name, cause };
 }
 
 function failbackMove(step: Step, view: ServiceView, holder: DaemonView): Move | null {
-  if (view.spec.failback !== "auto") return null;
+  if (view.spec.failback !== "auto" || !mayFailBack(step.state, view, step.nowMs)) return null;
   const master = failbackTarget(step, view, holder);
   if (master === null || failbackDueAtMs(view, master) > step.nowMs) return null;
   // An operator put it where it is, and this master has not been away since.
@@ -76,16 +82,19 @@ export function failbackTarget(step: Step, view: ServiceView, holder: DaemonView
 /** Every unplanned loss within `failure_timeout` after the first doubles the delay, up to its maximum. */
 export function failbackDueAtMs(view: ServiceView, master: DaemonView): number {
   if (master.healthySinceMs === null) return Infinity;
+  const lastLossAtMs = master.lossesAtMs.at(-1) ?? -Infinity;
   const doublings = Math.max(0, master.lossesAtMs.length - 1);
   const longestMs = Math.max(view.spec.failbackDelayMs, view.spec.failbackDelayMaxMs);
   // A program that crashed under its launcher never left; its good health starts anew all the same.
   // And the present holder keeps it for as long, or a late failover would be two moves in a row.
-  const goodSinceMs = Math.max(
-    master.healthySinceMs,
-    master.lossesAtMs.at(-1) ?? -Infinity,
-    view.committedAtMs,
+  const goodSinceMs = Math.max(master.healthySinceMs, lastLossAtMs, view.committedAtMs);
+  const dampedMs = goodSinceMs + Math.min(view.spec.failbackDelayMs * 2 ** doublings, longestMs);
+  // A quiet `failure_timeout` resets it, also where `failback_delay_max` is longer.
+  const quietMs = Math.max(
+    lastLossAtMs + view.spec.failureTimeoutMs,
+    goodSinceMs + view.spec.failbackDelayMs,
   );
-  return goodSinceMs + Math.min(view.spec.failbackDelayMs * 2 ** doublings, longestMs);
+  return Math.min(dampedMs, quietMs);
 }
 
 function others(step: Step, view: ServiceView, holder: DaemonView): DaemonView[] {

@@ -7,7 +7,9 @@
  * holder knew (I1). Each "no" is a sentence, for `arbiter explain`.
  */
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
+import { isHeldBack } from "./failover-budget.ts";
 import { weight } from "./hash.ts";
+import { isInDoubt } from "./self-doubt.ts";
 import { isPaused } from "./step.ts";
 
 export interface Judgement {
@@ -154,7 +156,8 @@ export function choose(
   options: JudgeOptions,
 ): { readonly chosen: DaemonView | null; readonly judgements: readonly Judgement[] } {
   // Paused, nothing moves by itself; giving the service back to the daemon that had it is not a move.
-  const isKept = isPaused(state, view) && view.row.holder !== null && view.target === null;
+  const isStill = isPaused(state, view) || isHeldBack(state, view, options.nowMs) || isInDoubt(state, view);
+  const isKept = isStill && view.row.holder !== null && view.target === null;
   const judgements = rank(state, view, options.nowMs)
     .filter((daemon) => !isKept || daemon.spec.name === view.row.holder)
     .map((daemon) => judge(state, view, daemon, options));

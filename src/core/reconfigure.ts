@@ -7,6 +7,7 @@ import type { ArbiterState, DaemonView } from "./arbiter-state.ts";
 import { sendNow } from "./checks.ts";
 import type { ClusterModel, DaemonSpec } from "./model.ts";
 import { indexCandidates, serviceView, unknownRow } from "./service-view.ts";
+import { noteAnswer } from "./self-doubt.ts";
 import { isLeading, isOpen, mayCommit, setTimer, tell, type Step } from "./step.ts";
 
 export function daemonView(spec: DaemonSpec): DaemonView {
@@ -120,6 +121,7 @@ export function dropRemoved(step: Step): void {
     state.hasRemoved = true;
     if ((state.holdings.get(name)?.size ?? 0) > 0) continue;
     state.daemons.delete(name);
+    noteAnswer(state, name);
     setTimer(step, `check:${name}`, null);
     step.effects.push({ kind: "forget", daemon: name });
   }

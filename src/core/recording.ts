@@ -123,6 +123,8 @@ export function summary(effect: ArbiterEffect): string {
       return `answer ${effect.id} ${effect.answer.status} ${effect.answer.text}`;
     case "askArbiterPromise":
       return `ask ${effect.arbiter} ${JSON.stringify(effect.request)}`;
+    case "askOpinion":
+      return `ask ${effect.arbiter} whether it reaches ${effect.daemons.join(", ")}`;
     case "answerArbiterPromise":
       return `promise ${effect.id} ${JSON.stringify(effect.answer)}`;
     case "journal":

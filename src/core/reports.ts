@@ -11,6 +11,7 @@ import { takeNewTerm } from "./leadership.ts";
 import type { Report } from "./messages.ts";
 import { boundOf } from "./lease.ts";
 import { raisedBy } from "./plausible.ts";
+import { noteAnswer } from "./self-doubt.ts";
 import { isLeading, isOpen, tell, type Step } from "./step.ts";
 
 type Reported = Extract<ArbiterEvent, { kind: "reported" }>;
@@ -122,6 +123,7 @@ function accept(step: Step, daemon: DaemonView, event: Reported): void {
     daemon.roundTripMs = nowMs - event.sentAtMs;
     // Only an answer ends a run of failures: an unasked report says nothing of the way back.
     daemon.failedChecks = 0;
+    noteAnswer(step.state, daemon.spec.name);
     daemon.lastFailure = null;
   }
   if (report.nonce !== "") {

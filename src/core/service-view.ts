@@ -58,6 +58,8 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
     heldSinceMs: null,
     lostAtMs: null,
     lastGapMs: null,
+    lossCause: null,
+    isToldHeldBack: false,
   };
 }
 

@@ -6,6 +6,7 @@ import type { ServicePhase, ServiceView } from "./arbiter-state.ts";
 import { alreadyCounted, backOff, countLoss, isShortHold, isWithoutFault } from "./back-off.ts";
 import { candidatesNow, pastSetsWithPresent, refreshCandidates, shorterLeaseAtMs } from "./candidates.ts";
 import { sendNow } from "./checks.ts";
+import { heldBackUntilMs, noteCause, spend, tellHeldBack } from "./failover-budget.ts";
 import type { ServiceRow } from "./model.ts";
 import { dueMove, failbackDueAtMs } from "./moves.ts";
 import { choose } from "./placement.ts";
@@ -179,6 +180,8 @@ function enter(step: Step, view: ServiceView, phase: ServicePhase, found: Found)
     const move = dueMove(step, view);
     view.moveReason = move?.reason ?? "the holder drains";
     view.target = move?.target ?? null;
+    view.lossCause = move?.cause ?? null;
+    if (move?.cause !== undefined) spend(step, view, move.cause);
     view.drainDeadlineMs = step.nowMs + view.spec.drainTimeoutMs;
   }
   if (phase === "vacant" && view.phase !== "vacant" && isOpen(view) && view.lostAtMs === null)
@@ -217,6 +220,7 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       if (holder !== null) sendNow(step, holder);
       return;
     case "countLoss":
+      if (holder !== null && view.proof?.planned !== true) noteCause(step, view, holder);
       if (holder === null || view.proof?.planned === true || alreadyCounted(view, holder)) return;
       countLoss(step, view, holder);
       if (isShortHold(step, view)) backOff(step, holder);
@@ -224,6 +228,7 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       return;
     case "backOff":
       if (holder === null || isWithoutFault(view, holder, found)) return;
+      noteCause(step, view, holder);
       backOff(step, holder);
       if (!alreadyCounted(view, holder)) countLoss(step, view, holder);
       return;
@@ -231,6 +236,8 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       view.lastGapMs =
         view.lostAtMs === null ? null : Math.max(0, Math.round((step.nowMs - view.lostAtMs) * 10) / 10);
       view.lostAtMs = null;
+      view.lossCause = null;
+      view.isToldHeldBack = false;
       view.heldSinceMs = step.nowMs;
       return;
     case "checkNow":
@@ -261,6 +268,7 @@ function commitHolder(step: Step, view: ServiceView): void {
   const report = chosen?.report;
   if (chosen === null || report === null || report === undefined)
     throw new Error("candidateReady without a candidate");
+  if (chosen.spec.name !== view.row.holder && view.target === null) spend(step, view, view.lossCause);
   const epoch = nextEpoch(step, view);
   const restsOnProof = view.knownCleared === epoch - 1;
   const row: ServiceRow = {
@@ -334,6 +342,7 @@ function rememberHolderState(step: Step, view: ServiceView): void {
 
 /** What is to be committed although nothing moves. */
 function settle(step: Step, view: ServiceView): void {
+  tellHeldBack(step, view);
   refreshCandidates(step, view);
   if (view.pendingCommit !== null || view.pendingSideCommit !== null || !mayCommit(step.state)) return;
   // Kept where the next leader finds it, too: what tells of it is soon overtaken.
@@ -372,6 +381,7 @@ function nextLookAtMs(step: Step, view: ServiceView): number | null {
     }
   }
   if (view.phase === "vacant") instants.push(predecessorUntilMs(step.state, view));
+  instants.push(heldBackUntilMs(step.state, view, nowMs) ?? 0);
   if (view.phase === "held") {
     instants.push(shorterLeaseAtMs(step.state, view));
     for (const name of view.spec.masters) {

@@ -104,6 +104,7 @@ export function flush(step: Step): void {
     step.changes.length > 0 ||
     step.settings !== null ||
     step.configuration !== null ||
+    step.transfer !== null ||
     step.commands.length > 0;
   if (hasChange) {
     emitCommit(step);

@@ -29,6 +29,14 @@ import { mustHold } from "./violation.ts";
 type Timeless<E> = E extends unknown ? Omit<E, keyof Moment> : never;
 type EffectOf<Kind extends ArbiterEffect["kind"]> = Extract<ArbiterEffect, { readonly kind: Kind }>;
 
+interface Opinion {
+  readonly reached: number;
+  readonly of: number;
+}
+
+/** As the real one tries them. */
+const OPINION_TRY_MS = 600;
+
 /** Wall clocks differ; nothing is decided by them. */
 const WALL_EPOCH_MS = 1_800_000_000_000;
 
@@ -244,6 +252,8 @@ export class ArbiterHost implements Host {
         return;
       case "askArbiterPromise":
         return this.#askPromise(effect);
+      case "askOpinion":
+        return this.#askOpinion(effect);
       case "answerArbiterPromise":
         this.#promiseAnswers.get(effect.id)?.(effect.answer);
         this.#promiseAnswers.delete(effect.id);
@@ -303,6 +313,38 @@ export class ArbiterHost implements Host {
       (_, respond) => to.promiseAsked(request, respond),
       (answer) => this.#push({ kind: "arbiterPromiseAnswered", arbiter, answer }),
     );
+  }
+
+  #askOpinion({ arbiter, daemons, timeoutMs }: EffectOf<"askOpinion">): void {
+    const to = this.#simulation.arbiters.find(({ name }) => name === arbiter);
+    if (to === undefined) return;
+    this.#simulation.network.call<Opinion>(
+      this,
+      to,
+      timeoutMs,
+      (_, respond) => to.opinionAsked(daemons, respond),
+      (opinion) => this.#push({ kind: "opinionGiven", arbiter, opinion }),
+    );
+  }
+
+  /** Another arbiter doubts itself: this one tries the daemons from where it is. */
+  opinionAsked(names: readonly string[], respond: (opinion: Opinion) => void): void {
+    const hosts = this.#simulation.daemons.filter(({ name }) => names.includes(name));
+    let waiting = hosts.length;
+    let reached = 0;
+    if (waiting === 0) respond({ reached, of: 0 });
+    for (const host of hosts)
+      this.#simulation.network.call<true>(
+        this,
+        host,
+        OPINION_TRY_MS,
+        (_, answer) => host.process?.run(() => answer(true)),
+        (answered) => {
+          waiting -= 1;
+          if (answered === true) reached += 1;
+          if (waiting === 0) respond({ reached, of: hosts.length });
+        },
+      );
   }
 
   #commit(process: Process, commit: Commit): void {

@@ -23,8 +23,8 @@ import {
   transfer,
 } from "./operations.ts";
 import { explain } from "./explain.ts";
-import { arbiterPromise } from "./other-arbiters.ts";
 import { sentMap } from "./sent-map.ts";
+import { arbiterPromise, opinion } from "./other-arbiters.ts";
 import { page } from "./page.ts";
 import { publish, PUBLISH_BODY } from "./publish.ts";
 import { healthz, leader, map, metrics, peerList, service, services, status } from "./reads.ts";
@@ -301,6 +301,13 @@ export const ROUTES: readonly Route[] = [
     summary: "An arbiter promises not to lead",
     answers: { 200: "The answer, which may be no" },
     serve: arbiterPromise,
+  },
+  {
+    ...change,
+    path: "/v1/arbiters/opinion",
+    summary: "Whether this arbiter reaches daemons that another one finds silent",
+    answers: { 200: "How many of them it reaches" },
+    serve: opinion,
   },
   {
     ...change,

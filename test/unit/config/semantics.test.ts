@@ -325,15 +325,22 @@ describe("the cluster's sections", () => {
     expect(loaded.model?.arbiters[0]?.port).toBe(7770);
     expect(loaded.settings.drills).toEqual({ m: { schedule: "0 3 * * 0", maxAgeMs: 35 * 86_400_000 } });
   });
-  test("a failback_window that nobody opens yet lets nothing move by itself", async () => {
-    const loaded = await loadWith("[service m]\nfailback_window = 0 2 * * * for 1h\n");
-    expect(loaded.model?.services[0]?.failback).toBe("manual");
+  test("a failback_window and a failover_budget reach the model", async () => {
+    const loaded = await loadWith(
+      "[cluster]\nfailover_budget = 3 per 10m\n[service m]\nfailback_window = 0 2 * * * for 1h\n",
+    );
+    expect(loaded.model?.failoverBudget).toEqual({ causes: 3, perMs: 600_000 });
+    expect(loaded.model?.services[0]).toMatchObject({
+      failback: "auto",
+      failbackWindow: "0 2 * * * for 1h",
+    });
+    expect(said(loaded)).toEqual([]);
   });
   test("settings of every kind", async () => {
     const loaded = await loadWith(
       "[cluster]\nfailover_budget = 3 per 10m\nclock_drift = 0.5%\n[store]\nurl = postgres://u:p@h/db\n[security]\ntls_cert = c.pem\ntls_key = k.pem\n[alerts]\nwebhook = https://example.org/x\nevents = a, b\n",
     );
-    expect(said(loaded)).toEqual([expect.stringMatching(/`failover_budget` .* doesn't carry it out yet/u)]);
+    expect(said(loaded)).toEqual([]);
     expect(loaded.model?.clockDrift).toBe(0.005);
     expect(loaded.settings).toMatchObject({
       failoverBudget: { moves: 3, perMs: 600_000 },

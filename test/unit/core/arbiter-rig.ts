@@ -64,6 +64,8 @@ export class ClusterRig {
   seq = 0;
   store: "up" | "down" | "unknown" | "silent" = "up";
   readonly held: Commit[] = [];
+  /** Arbiters that were asked for their opinion; a test answers for them. */
+  readonly asked: string[] = [];
   /** Nothing reaches the arbiter, and nothing comes from it. */
   arbiterDead = false;
   /** So many commits that change a row are refused, whatever `store` says. */
@@ -272,6 +274,9 @@ export class ClusterRig {
         return;
       case "askArbiterPromise":
         this.arbiter({ kind: "arbiterPromiseAnswered", arbiter: effect.arbiter, answer: null });
+        return;
+      case "askOpinion":
+        this.asked.push(effect.arbiter);
         return;
       case "answerArbiterPromise":
       case "changed":
