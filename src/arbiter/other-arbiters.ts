@@ -90,7 +90,8 @@ export class OtherArbiters {
   async askOpinion({ url, daemons, timeoutMs }: AskOpinion): Promise<Opinion | null> {
     const value = await this.#post(url, "/v1/arbiters/opinion", { daemons }, timeoutMs);
     if (typeof value !== "object" || value === null) return null;
-    const [reached, of]: unknown[] = [Reflect.get(value, "reached"), Reflect.get(value, "of")];
+    const reached: unknown = Reflect.get(value, "reached");
+    const of: unknown = Reflect.get(value, "of");
     return typeof reached === "number" && typeof of === "number" ? { reached, of } : null;
   }
 

@@ -113,10 +113,6 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
     case "timerFired":
       timerFired(step, event.key);
       return null;
-    case "stalled":
-      state.lastStallEndMs = event.nowMs;
-      state.lastStallLateMs = event.lateMs;
-      return null;
     case "reported":
       return takeReport(step, event);
     case "checkFailed":
@@ -169,15 +165,32 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
     case "storeChanged":
       storeChanged(step);
       return null;
+    case "stalled":
     case "windowOpened":
-      openWindow(step, event.window, event.nowMs + event.forMs);
-      return null;
     case "opinionGiven":
-      takeOpinion(step, event.arbiter, event.opinion);
+    case "noted":
+      hear(step, event);
       return null;
+  }
+}
+
+type Heard = Extract<ArbiterEvent, { kind: "stalled" | "windowOpened" | "opinionGiven" | "noted" }>;
+
+/** What this process, its calendar and the other arbiters have to say. */
+function hear(step: Step, event: Heard): void {
+  const { state } = step;
+  switch (event.kind) {
+    case "stalled":
+      state.lastStallEndMs = event.nowMs;
+      state.lastStallLateMs = event.lateMs;
+      return;
+    case "windowOpened":
+      return openWindow(step, event.window, event.nowMs + event.forMs);
+    case "opinionGiven":
+      return takeOpinion(step, event.arbiter, event.opinion);
     case "noted":
       step.events.push(event.event);
-      return null;
+      return;
   }
 }
 

@@ -313,7 +313,7 @@ describe("doubt about itself", () => {
     const base = withOthers(2, ["b"]);
     const oneHost = {
       ...base,
-      daemons: base.daemons.map((spec) => ({ ...spec, address: "10.0.0.1" })),
+      daemons: base.daemons.map(({ name, role }) => daemonSpec(name, { role, address: "10.0.0.1" })),
     };
     const together = settled(oneHost);
     fallSilent(together, ["m0", "m1", "s0", "s1"]);

@@ -282,6 +282,7 @@ export class SmallWorld {
       case "record":
       case "answer":
       case "askArbiterPromise":
+      case "askOpinion":
       case "answerArbiterPromise":
       case "changed":
       case "forget":
