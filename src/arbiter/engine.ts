@@ -24,6 +24,7 @@ import { MapBoard } from "./map-board.ts";
 import { ArbiterMetrics } from "./metrics.ts";
 import type { Opinion } from "./other-arbiters.ts";
 import type { Surroundings } from "./status-facts.ts";
+import { problemsOf } from "./status-problems.ts";
 import { Publisher } from "./publisher.ts";
 import { standbyState } from "./standby-view.ts";
 import { StoreLane } from "./store-lane.ts";
@@ -113,7 +114,14 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.state = createArbiter(options.options);
-    this.metrics = new ArbiterMetrics(this.state, () => this.drift.map(({ arbiter }) => arbiter));
+    this.metrics = new ArbiterMetrics(this.state, {
+      nowMs,
+      problems: () => problemsOf(this.state, this.around),
+      drifted: () => this.drift.map(({ arbiter }) => arbiter),
+      unwritten: () => this.#lane.undelivered,
+      lastEvent: () => this.feed.tail,
+      streams: () => this.feed.listeners,
+    });
     this.feed = new EventFeed(options.store, options.lastEvent, {
       began: (text) => options.log.warn(`The event log can't be read, and is tried again: ${text}`),
       ended: (afterMs) =>
@@ -126,7 +134,10 @@ export class Engine {
       onFatal: (error) => options.onEnd(error),
     });
     this.#wheel = new TimerWheel({
-      onFire: (key) => this.push({ kind: "timerFired", key }),
+      onFire: (key, lateMs) => {
+        if (key.startsWith("check:")) this.metrics.checkDue(lateMs);
+        this.push({ kind: "timerFired", key });
+      },
       onLate: (lateMs) => {
         this.metrics.late(lateMs);
         this.push({ kind: "stalled", lateMs });
@@ -146,6 +157,7 @@ export class Engine {
       term: () => (this.state.leadership.mode === "leading" ? this.state.term : null),
       now: nowMs,
       onLogged: (events) => this.feed.offer(events),
+      onAnswer: (answer) => this.metrics.published(answer),
     });
     this.#checker = options.makeChecker((event) => this.push(event));
     this.board = new MapBoard(this.state, options.store);

@@ -36,6 +36,8 @@ export interface PublisherOptions {
   term(): number | null;
   now(): number;
   onLogged(events: readonly LoggedEvent[]): void;
+  /** For the metrics. */
+  onAnswer?(answer: PublishAnswer): void;
 }
 
 interface Waiting {
@@ -55,7 +57,13 @@ export class Publisher {
     this.#options = options;
   }
 
-  publish(draft: Waiting["draft"]): Promise<PublishAnswer> {
+  async publish(draft: Waiting["draft"]): Promise<PublishAnswer> {
+    const answer = await this.#publish(draft);
+    this.#options.onAnswer?.(answer);
+    return answer;
+  }
+
+  #publish(draft: Waiting["draft"]): Promise<PublishAnswer> {
     if (this.#options.term() === null || this.#isClosed) return Promise.resolve({ kind: "standby" });
     if (this.#waiting.length >= MOST_WAITING) return Promise.resolve({ kind: "overloaded" });
     const { promise, resolve } = Promise.withResolvers<PublishAnswer>();

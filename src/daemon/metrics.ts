@@ -1,9 +1,10 @@
 /**
  * The daemon's series for Prometheus: few, and judged at the scrape from the same report that
- * `/health` gives. What Node itself offers (memory, garbage collection) is left to the author.
+ * `/health` gives. They stand in `docs/metrics.md`, and a test compares the two.
  */
 import { Counter, Gauge, Registry } from "@prometheus-io/client";
 import type { Report } from "../core/messages.ts";
+import { addProcessMetrics } from "../shell/process-metrics.ts";
 
 export interface DaemonMetrics {
   countAssignment(result: "taken" | "outdated" | "other-cluster" | "not-addressed"): void;
@@ -15,6 +16,12 @@ export interface DaemonMetrics {
 export function createDaemonMetrics(report: () => Report): DaemonMetrics {
   const registry = new Registry();
   const registers = [registry];
+  addProcessMetrics(registry, "arbiter_daemon_event_loop_delay_seconds");
+  const held = new Gauge({
+    name: "arbiter_daemon_services_held",
+    help: "Services that it holds.",
+    registers,
+  });
   const assignments = new Counter({
     name: "arbiter_daemon_assignments_total",
     help: "Assignments answered, by what came of them.",
@@ -64,11 +71,12 @@ export function createDaemonMetrics(report: () => Report): DaemonMetrics {
       const now = report();
       healthy.set(now.healthy ? 1 : 0);
       for (const gauge of [active, epoch, lease]) gauge.reset();
-      for (const held of now.services) {
-        const { service } = held;
-        active.set({ service }, held.state === "active" ? 1 : 0);
-        epoch.set({ service }, held.epoch);
-        lease.set({ service }, held.leaseRemainingMs / 1000);
+      held.set(now.services.length);
+      for (const one of now.services) {
+        const { service } = one;
+        active.set({ service }, one.state === "active" ? 1 : 0);
+        epoch.set({ service }, one.epoch);
+        lease.set({ service }, one.leaseRemainingMs / 1000);
       }
       return { contentType: registry.contentType, text: await registry.metrics() };
     },

@@ -14,7 +14,8 @@
 import { nowMs } from "./clock.ts";
 
 export interface TimerWheelOptions {
-  onFire(key: string): void;
+  /** `lateMs`: after its time. */
+  onFire(key: string, lateMs: number): void;
   /** A timer was served this late. Called once for all that are served together, before they fire. */
   onLate?(lateMs: number): void;
   /** Less than this isn't worth a word. (Default: 5) */
@@ -144,7 +145,7 @@ export class TimerWheel {
         // One that fired before may have cancelled it, or set it to another time.
         if (entry.place !== "nowhere" || this.#entries.get(entry.key) !== entry) continue;
         this.#entries.delete(entry.key);
-        this.#options.onFire(entry.key);
+        this.#options.onFire(entry.key, now - entry.owedFromMs);
       }
     } finally {
       this.#serving = false;

@@ -1,0 +1,111 @@
+/**
+ * `docs/metrics.md` against the programs, both ways, and the alert rules and the dashboard against them:
+ * none of them may name a series that isn't there. `UPDATE_DOCS=1` writes the tables anew.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { expect, it } from "vitest";
+import { ArbiterMetrics } from "../../../src/arbiter/metrics.ts";
+import { createDaemonMetrics } from "../../../src/daemon/metrics.ts";
+import { MASTER_AND_SPARE } from "../core/arbiter-models.ts";
+import { ClusterRig } from "../core/arbiter-rig.ts";
+import type { Report } from "../../../src/core/messages.ts";
+
+const ROOT = new URL("../../../", import.meta.url);
+const DOCUMENT = new URL("docs/metrics.md", ROOT);
+const BLOCK = /<!-- metrics: (\w+) -->\n(.*?)<!-- end -->/gsu;
+
+interface Series {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+async function arbiterText(): Promise<string> {
+  const world = new ClusterRig(MASTER_AND_SPARE).start().advance(600);
+  const metrics = new ArbiterMetrics(world.state, {
+    nowMs: () => world.nowMs,
+    problems: () => [{ code: "vacant", subject: "s", text: "", next: "" }],
+    drifted: () => [],
+    unwritten: () => 0,
+    lastEvent: () => 1,
+    streams: () => 0,
+  });
+  metrics.watchAlerts(() => [{ target: "mail", count: 1, problem: "", forMs: 1 }]);
+  metrics.checked(1);
+  metrics.checkDue(1);
+  metrics.checkFailed("timeout");
+  metrics.storeAnswered("commit", 1);
+  metrics.published({ kind: "standby" });
+  metrics.alertSent("mail");
+  metrics.alertFailed("mail");
+  const common = { atMs: 0, atWallMs: 0, row: 1, because: "", evidence: {}, cleared: 0, term: 1, epoch: 1 };
+  metrics.moved({ ...common, service: "svc", from: "held", to: "vacant", event: "provenOver" });
+  metrics.moved({ ...common, service: "svc", from: "activating", to: "held", event: "goodReport" });
+  const text = await metrics.text();
+  metrics.close();
+  return text;
+}
+
+async function daemonText(): Promise<string> {
+  const report = new ClusterRig(MASTER_AND_SPARE).start().advance(600).state.daemons.get("m")?.report;
+  if (report === undefined || report === null) throw new Error("the daemon has not reported");
+  const held: Report = report;
+  const metrics = createDaemonMetrics(() => held);
+  metrics.countAssignment("taken");
+  metrics.countPromise(true);
+  metrics.countReport(true);
+  return (await metrics.render()).text;
+}
+
+/** What a scrape names, with the labels that it shows. */
+function seriesIn(text: string): readonly Series[] {
+  const series: Series[] = [];
+  for (const [, name = "", help = ""] of text.matchAll(/^# HELP (\S+) (.*)$/gmu)) {
+    const type = new RegExp(`^# TYPE ${name} (\\S+)$`, "mu").exec(text)?.[1] ?? "";
+    const labels = new Set<string>();
+    for (const [, shown = ""] of text.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, "gmu"))) {
+      for (const [, label = ""] of shown.matchAll(/(\w+)="/gu)) if (label !== "le") labels.add(label);
+    }
+    series.push({ name, type, labels: [...labels], help });
+  }
+  return series.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+function tableOf(series: readonly Series[]): string {
+  const rows = series.map(({ name, type, labels, help }) => {
+    const shown = labels.length === 0 ? "" : `{${labels.join(",")}}`;
+    return `| \`${name}${shown}\` | ${type} | ${help} |`;
+  });
+  return ["| series | type | meaning |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+async function programs(): Promise<Readonly<Record<string, readonly Series[]>>> {
+  return { arbiter: seriesIn(await arbiterText()), daemon: seriesIn(await daemonText()) };
+}
+
+it("docs/metrics.md has every series of arbiter and daemon, with type, labels and meaning, and no other", async () => {
+  const text = await readFile(DOCUMENT, "utf8");
+  const found = await programs();
+  const wanted = text.replaceAll(
+    BLOCK,
+    (_, who: string) => `<!-- metrics: ${who} -->\n${tableOf(found[who] ?? [])}\n<!-- end -->`,
+  );
+  if (process.env["UPDATE_DOCS"] !== undefined) await writeFile(DOCUMENT, wanted);
+  expect(await readFile(DOCUMENT, "utf8")).toBe(wanted);
+  expect(found["arbiter"]?.length).toBeGreaterThan(20);
+  expect(found["daemon"]?.length).toBeGreaterThan(8);
+});
+
+it("alert rules and dashboard name only series that there are", async () => {
+  const { arbiter = [], daemon = [] } = await programs();
+  const known = new Set([...arbiter, ...daemon].map(({ name }) => name));
+  for (const path of ["etc/prometheus/arbiter.rules.yml", "etc/grafana/arbiter.json"]) {
+    const text = await readFile(new URL(path, ROOT), "utf8");
+    const named = [...text.matchAll(/\b(?:arbiter|process)_[a-z_]+/gu)].map(([name]) =>
+      known.has(name) ? name : name.replace(/_(?:bucket|count|sum)$/u, ""),
+    );
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+  }
+});
