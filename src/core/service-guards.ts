@@ -182,10 +182,12 @@ function candidateEvent(
   view: ServiceView,
   event: "candidateReady" | "boundPassed",
 ): Found | null {
-  if (view.removed || !mayCommit(step.state) || view.pendingSideCommit !== null) return null;
+  // One that left the configuration is let go, and given to nobody.
+  if (view.removed && event === "candidateReady") return null;
+  if (!mayCommit(step.state) || view.pendingSideCommit !== null) return null;
   // The commit ends an operator's move, and settings are written one after another.
   if (step.state.settings.moves[view.spec.name] !== undefined && settingsAreBusy(step.state)) return null;
-  if (isPastElsewhere(step, view) || predecessorUntilMs(step.state, view) > step.nowMs) return null;
+  if (isPastElsewhere(step, view) || hasPredecessor(step.state, view)) return null;
   const options = judgeOptions(step, view);
   if (!options.onProof && step.nowMs < view.boundMs) return null;
   const { chosen, judgements } = choose(step.state, view, options);
@@ -213,23 +215,24 @@ function isPastElsewhere(step: Step, view: ServiceView): boolean {
 }
 
 /**
- * A rename is a removal and an addition: a service that was never held waits for one that a candidate
- * of its own still holds, but that has left the configuration. `Infinity`: until that one is over; a
- * holder that is silent, or that let go, is waited for until its lease has ended.
+ * A rename is a removal and an addition, and so is taking it back: a service isn't given to anybody while
+ * another one, that left the configuration and is the same work, may still be held (I1). That one is over
+ * by proof, or as any other is: once its bound has passed, and a candidate of its own is free.
  */
-export function predecessorUntilMs(state: ArbiterState, view: ServiceView): number {
-  if (!state.hasRemoved || view.row.epoch > 0) return 0;
-  let untilMs = 0;
+export function hasPredecessor(state: ArbiterState, view: ServiceView): boolean {
+  if (!state.hasRemoved) return false;
   for (const other of state.services.values()) {
-    if (!other.removed || !isOpen(other) || other.row.holder === null) continue;
-    if (!view.spec.candidates.includes(other.row.holder)) continue;
-    const isSilent = other.phase === "vacant" || (other.phase === "fencing" && other.fencing === "silent");
-    untilMs = Math.max(untilMs, isSilent ? other.boundMs : Infinity);
-    // One that goes on by promises is seen in them.
-    for (const name of view.spec.candidates)
-      untilMs = Math.max(untilMs, state.daemons.get(name)?.promisesUntilMs[other.spec.name]?.untilMs ?? 0);
+    if (!other.removed || other.phase === "vacant" || !isOpen(other)) continue;
+    if (isSameWork(view, other)) return true;
   }
-  return untilMs;
+  return false;
+}
+
+/** By a master in common. Where the files don't tell, one that a candidate holds may be. */
+function isSameWork(view: ServiceView, { spec, row }: ServiceView): boolean {
+  if (spec.masters.some((name) => view.spec.masters.includes(name))) return true;
+  const isUnknown = spec.masters.length === 0 || view.row.epoch === 0;
+  return isUnknown && row.holder !== null && view.spec.candidates.includes(row.holder);
 }
 
 /** Whether the next epoch would rest on proof, and since when a candidate must have been asked. */

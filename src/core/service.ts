@@ -10,14 +10,7 @@ import { heldBackUntilMs, noteCause, spend, tellHeldBack } from "./failover-budg
 import type { ServiceRow } from "./model.ts";
 import { dueMove, failbackDueAtMs } from "./moves.ts";
 import { choose } from "./placement.ts";
-import {
-  canRaiseCleared,
-  judgeOptions,
-  nextEpoch,
-  nextEvent,
-  predecessorUntilMs,
-  type Found,
-} from "./service-guards.ts";
+import { canRaiseCleared, judgeOptions, nextEpoch, nextEvent, type Found } from "./service-guards.ts";
 import { cell, type ServiceEffect, type ServiceTransition } from "./service-table.ts";
 import { hold } from "./service-view.ts";
 import {
@@ -106,6 +99,9 @@ export function take(step: Step, view: ServiceView, transition: ServiceTransitio
     event,
   });
   if (event !== "") announce(step, view, { transition, evidence, reason, said: saidOfItsEnd(found) });
+  // Its successor waits for that.
+  if (view.removed && view.phase === "vacant")
+    for (const name of step.state.services.keys()) step.dirty.add(name);
   if (found.event === "restartedInPlace") view.holderState = "activating";
   if (found.event === "restartDone" || found.event === "goodReport") view.holderState = "active";
   if (view.phase === "held") {
@@ -380,7 +376,6 @@ function nextLookAtMs(step: Step, view: ServiceView): number | null {
       if (promise !== undefined) instants.push(promise.untilMs);
     }
   }
-  if (view.phase === "vacant") instants.push(predecessorUntilMs(step.state, view));
   instants.push(heldBackUntilMs(step.state, view, nowMs) ?? 0);
   if (view.phase === "held") {
     instants.push(shorterLeaseAtMs(step.state, view));

@@ -2,6 +2,7 @@
  * Edits of the configuration while everything runs: daemons leave it and come back, with them whole
  * services, services are renamed, and leases get longer or shorter. Every arbiter reads the same files.
  */
+import { RENAMED } from "./checkers/one-holder.ts";
 import type { ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
 import type { Random } from "./random.ts";
 
@@ -15,7 +16,7 @@ export function drawEdit(whole: ClusterModel, random: Random): ClusterModel {
   const isRenamed = random.chance(0.15);
   const left = new Set(daemons.map(({ name }) => name));
   const services = whole.services
-    .map((service) => rescaledService(service, factor, left, isRenamed ? "-renamed" : ""))
+    .map((service) => rescaledService(service, factor, left, isRenamed ? RENAMED : ""))
     .filter(({ masters }) => masters.length > 0);
   return { ...whole, daemons, services };
 }

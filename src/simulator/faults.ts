@@ -159,8 +159,15 @@ function partition(simulation: Simulation): void {
   }
   world.note("partition", form, [...side].join(","), isOneWay ? "one way" : "both ways");
   for (const [from, to] of cuts) network.cut(from, to);
+  const { store } = simulation;
+  // The store is on one side, too; whoever is cut off from it alone must stop in time.
+  const strangers = simulation.arbiters.flatMap(({ name, process }) =>
+    form !== "link" && side.has(name) && process !== null && random.chance(0.5) ? [process] : [],
+  );
+  for (const process of strangers) store.cutOff.add(process);
   world.after(lasting(simulation), () => {
     for (const [from, to] of cuts) network.heal(from, to);
+    for (const process of strangers) store.cutOff.delete(process);
     world.note("partition ends");
   });
 }
@@ -211,6 +218,7 @@ export function healEverything(simulation: Simulation): void {
     longDelayProbability: 0,
   };
   store.isDown = false;
+  store.cutOff.clear();
   store.options = { ...options.store, unknownProbability: 0, slowProbability: 0 };
   endMistakes(simulation);
   for (const host of simulation.daemons) {

@@ -169,6 +169,10 @@ export class Workbench {
       clusterId: clusterId ?? "",
     };
     this.#works.set(service, work);
+    if (this.#works.size > this.#simulation.options.capacity)
+      throw new Violation(
+        `${name} holds ${this.#works.size} services, and has a capacity of ${this.#simulation.options.capacity}`,
+      );
     oneHolder.begin(work, world.nowMs);
     if (isLaunched) {
       const guard = this.#guard(work);

@@ -24,6 +24,13 @@ export interface Work extends Belief {
   readonly clusterId: string;
 }
 
+/** A service that is renamed is still the same work. */
+export const RENAMED = "-renamed";
+
+function workOf(service: string): string {
+  return service.endsWith(RENAMED) ? service.slice(0, -RENAMED.length) : service;
+}
+
 export class OneHolder {
   readonly #works = new Map<string, Set<Work>>();
   readonly #lastEpochs = new Map<string, number>();
@@ -43,9 +50,9 @@ export class OneHolder {
     mustHold(nothingOld({ term: 0, epoch: this.#lastEpochs.get(line) ?? 0 }, { term: 0, epoch }));
     this.#lastEpochs.set(line, epoch);
     this.activations += 1;
-    const works = this.#works.get(service) ?? new Set();
+    const works = this.#works.get(workOf(service)) ?? new Set();
     works.add(work);
-    this.#works.set(service, works);
+    this.#works.set(workOf(service), works);
     this.check(service, worldMs);
   }
 
@@ -55,7 +62,7 @@ export class OneHolder {
   }
 
   end(work: Work): void {
-    this.#works.get(work.service)?.delete(work);
+    this.#works.get(workOf(work.service))?.delete(work);
   }
 
   extend(work: Work, leaseEndMs: number, worldMs: number): void {
@@ -64,14 +71,19 @@ export class OneHolder {
   }
 
   check(service: string, worldMs: number): void {
-    const works = this.#works.get(service);
+    const works = this.#works.get(workOf(service));
     if (works === undefined || works.size < 2 || this.#isExempt) return;
-    mustHold(oneHolder(this.beliefs(service, worldMs)));
+    const all = this.#beliefsOf(workOf(service), worldMs);
+    mustHold(oneHolder(all.map((work) => ({ ...work, service: workOf(service) }))));
   }
 
   beliefs(service: string, worldMs: number): Work[] {
+    return this.#beliefsOf(workOf(service), worldMs).filter((work) => work.service === service);
+  }
+
+  #beliefsOf(key: string, worldMs: number): Work[] {
     const beliefs: Work[] = [];
-    for (const work of this.#works.get(service) ?? []) {
+    for (const work of this.#works.get(key) ?? []) {
       if (work.isLaunched ? !work.isFrozen : work.clock.at(worldMs) < work.leaseEndMs) beliefs.push(work);
     }
     return beliefs;
