@@ -9,7 +9,7 @@ import { checkIntervalMs } from "./checks.ts";
 import { failureName, inTime } from "./explain-words.ts";
 import { failbackDueAtMs, isFit } from "./moves.ts";
 import { choose } from "./placement.ts";
-import { judgeOptions, predecessorUntilMs } from "./service-guards.ts";
+import { hasPredecessor, judgeOptions } from "./service-guards.ts";
 import { beginStep, daemonOf, isPaused, mayCommit, type Step } from "./step.ts";
 
 /** Every busy machine has these. */
@@ -195,10 +195,9 @@ function fencingReasons(step: Step, view: ServiceView): string[] {
 
 function vacantReasons(step: Step, view: ServiceView): string[] {
   if (view.removed) return ["It has left the configuration: nobody is to hold it."];
-  const predecessorMs = predecessorUntilMs(step.state, view) - step.nowMs;
-  if (predecessorMs > 0)
+  if (hasPredecessor(step.state, view))
     return [
-      "One of its candidates still holds a service that has left the configuration; that one ends first.",
+      "A service that has left the configuration, and is the same work, may still be held; that one ends first.",
     ];
   const leftMs = view.boundMs - step.nowMs;
   const rests = judgeOptions(step, view).onProof;
