@@ -74,7 +74,7 @@ export class OneHolder {
     const works = this.#works.get(workOf(service));
     if (works === undefined || works.size < 2 || this.#isExempt) return;
     const all = this.#beliefsOf(workOf(service), worldMs);
-    mustHold(oneHolder(all.map((work) => ({ ...work, service: workOf(service) }))));
+    mustHold(oneHolder(all.map(({ daemon, epoch }) => ({ daemon, epoch, service: workOf(service) }))));
   }
 
   beliefs(service: string, worldMs: number): Work[] {
