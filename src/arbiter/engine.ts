@@ -110,6 +110,8 @@ export class Engine {
   #nextCommand = 1;
   /** Arbiters whose files aren't those in force; the comparing is the configuration sync's. */
   drift: readonly Drift[] = [];
+  /** By service, as the configuration has it. */
+  drillMaxAgesMs: Readonly<Record<string, number>> = {};
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -215,7 +217,8 @@ export class Engine {
   get around(): Surroundings {
     const { undelivered } = this.#lane;
     const alerts = this.undeliveredAlerts();
-    return { nowMs: nowMs(), wallMs: wallMs(), undelivered, alerts, drift: this.drift };
+    const { drift, drillMaxAgesMs } = this;
+    return { nowMs: nowMs(), wallMs: wallMs(), undelivered, alerts, drift, drillMaxAgesMs };
   }
 
   command(

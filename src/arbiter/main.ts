@@ -22,6 +22,7 @@ import { Checker } from "./checker.ts";
 import { configurationError, isValid, publicText, readConfiguration, versionOf } from "./configuration.ts";
 import type { ValidConfiguration } from "./configuration.ts";
 import { ConfigurationFollower } from "./configuration-follower.ts";
+import { openDrills } from "./drills.ts";
 import { Engine } from "./engine.ts";
 import { openAlerts } from "./alerts/open.ts";
 import { openAudit } from "./http/audit.ts";
@@ -168,7 +169,11 @@ async function start(
   shutdown.add("the pid file", () => removePidFile(folder.path));
   await follower.watch();
   shutdown.add("watching the files", () => follower.close());
-  shutdown.add("the schedule", scheduleRetention(retentionOf({ store, log, engine, follower })));
+  shutdown.add("the schedules", openSchedules({ store, log, engine, follower }));
+  shutdown.add(
+    "the drills",
+    openDrills(engine, log, () => follower.inForce.settings.drills),
+  );
   follow(engine, lastEvent, options, shutdown);
   engine.start();
   sync.start();
@@ -284,6 +289,18 @@ function mapPushFor(parts: {
     tls: checkerTls(tls, () => true),
     onSeen: (version) => push({ kind: "mapSeen", version }),
   });
+}
+
+/** Returns the function that ends them. */
+function openSchedules(parts: Parameters<typeof retentionOf>[0]): () => void {
+  const { engine, log, follower } = parts;
+  const ends = [
+    scheduleRetention(retentionOf(parts)),
+    openDrills(engine, log, () => follower.inForce.settings.drills),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
 }
 
 function retentionOf(parts: {

@@ -14,6 +14,8 @@ export interface Surroundings {
   /** Events that wait for the store. */
   readonly undelivered: number;
   /** Arbiters whose files aren't those in force. */
+  /** By service: how old its last good drill may be. (Default: none is to be drilled) */
+  readonly drillMaxAgesMs?: Readonly<Record<string, number>>;
   readonly drift: readonly Pick<Drift, "arbiter" | "text">[];
   /** Alerts that were tried in vain so far. (Default: none) */
   readonly alerts?: readonly UndeliveredAlerts[];

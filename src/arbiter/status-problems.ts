@@ -5,6 +5,7 @@
  * A problem is a fact about now, computed from the state at each call: nothing has to be raised,
  * and nothing can be forgotten to be cleared.
  */
+import { drillProblems } from "./drill-problems.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
 import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
 import { heldBackUntilMs } from "../core/failover-budget.ts";
@@ -20,6 +21,8 @@ export type ProblemCode =
   | "degraded"
   | "config-refused"
   | "drift"
+  | "drill-failed"
+  | "drill-overdue"
   | "undelivered"
   | "held-back"
   | "paused";
@@ -45,6 +48,7 @@ export function problemsOf(state: ArbiterState, around: Surroundings): readonly 
     const problem = degradation(state, view);
     if (problem !== null) list.push(problem);
   }
+  list.push(...drillProblems(state, around));
   for (const view of state.services.values()) {
     const pause = pauseOf(state, view.row.service, around.wallMs);
     if (pause !== null && !pause.all) list.push(paused(view.row.service, view.row.service, pause));

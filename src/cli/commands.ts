@@ -109,6 +109,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./failback.ts")).failbackCommand(),
   },
   {
+    name: "drill",
+    group: MOVE,
+    summary: "switch over to a spare and back, and say how long the gaps were",
+    load: async () => (await import("./drill.ts")).drillCommand(),
+  },
+  {
     name: "pause",
     group: MOVE,
     summary: "let nothing move by itself, for a time",

@@ -223,15 +223,20 @@ const MOVING: readonly KeySpec[] = [
   },
   {
     name: "drill",
-    isLater: true,
     kind: "cron",
     fallback: null,
     where: SERVICE,
     meaning: "When to switch over to a spare and back, and measure both gaps: a cron expression.",
   },
   {
+    name: "drill_hold",
+    kind: "duration",
+    fallback: "10s",
+    where: SERVICE,
+    meaning: "How long a drill leaves the service on the spare, watching it.",
+  },
+  {
     name: "drill_max_age",
-    isLater: true,
     kind: "duration",
     fallback: "35d",
     where: SERVICE,

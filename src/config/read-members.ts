@@ -105,7 +105,7 @@ export function memberSettings(
   members: readonly Member[],
   context: SettingsContext,
 ): Pick<NodeSettings, "drills" | "ownTokenFiles"> {
-  const drills = new Map<string, { schedule: string; maxAgeMs: number }>();
+  const drills = new Map<string, NodeSettings["drills"][string]>();
   const ownTokenFiles = new Map<string, string>();
   for (const member of members) {
     const { spec, reader } = member;
@@ -114,8 +114,9 @@ export function memberSettings(
     if (member.is === "arbiter") continue;
     const schedule = reader.read("drill", "cron");
     const maxAgeMs = reader.need("drill_max_age", "duration");
+    const holdMs = reader.need("drill_hold", "duration");
     if (schedule !== null && spec.role === "master" && !drills.has(serviceOf(member.spec)))
-      drills.set(serviceOf(member.spec), { schedule, maxAgeMs });
+      drills.set(serviceOf(member.spec), { schedule, maxAgeMs, holdMs });
   }
   return { drills: Object.fromEntries(drills), ownTokenFiles: Object.fromEntries(ownTokenFiles) };
 }

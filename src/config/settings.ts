@@ -58,7 +58,9 @@ export interface NodeSettings {
   /** After so long without an answer a daemon that joined is dropped. */
   readonly memberTimeoutMs: number;
   /** By service. */
-  readonly drills: Readonly<Record<string, { readonly schedule: string; readonly maxAgeMs: number }>>;
+  readonly drills: Readonly<
+    Record<string, { readonly schedule: string; readonly maxAgeMs: number; readonly holdMs: number }>
+  >;
   /** By daemon or arbiter: a `token_file` in its own file. */
   readonly ownTokenFiles: Readonly<Record<string, string>>;
 }

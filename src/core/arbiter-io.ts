@@ -67,6 +67,15 @@ export type OperatorCommand =
       readonly type: string;
       readonly text: string;
     }
+  /** Switch over to a spare and back; `to` null: the first that is ready. `holdMs` null: the default. */
+  | {
+      readonly verb: "drill";
+      readonly service: string;
+      readonly to: string | null;
+      readonly holdMs: number | null;
+    }
+  /** These have a schedule for drills: from when on they may be overdue is remembered. */
+  | { readonly verb: "remember-drills"; readonly services: readonly string[] }
   /** Stop in good order: nothing more is assigned, then the record says `released`. */
   | { readonly verb: "release" }
   /** Hand the lead over and stand by; null: whoever is next in line. */

@@ -302,6 +302,8 @@ export interface ArbiterState {
   /** Pauses whose end was warned of. */
   warnedPauses: Set<string>;
   doubt: SelfDoubt;
+  /** The drill that is going on, for the leader; null: none. */
+  drill: { readonly service: string; readonly stageSinceMs: number } | null;
   /** Events noted before this arbiter leads. */
   notes: EventDraft[];
 }

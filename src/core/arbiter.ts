@@ -13,6 +13,7 @@ import { checkFailed, checkIntervalMs, scheduleNext, sendNow } from "./checks.ts
 import { command, goOnWithCommands } from "./commands.ts";
 import { commitFailed, committed } from "./commits.ts";
 import { openWindow } from "./failback-window.ts";
+import { goOnWithDrill, noteDrill } from "./drills.ts";
 import { hash32 } from "./hash.ts";
 import {
   campaigned,
@@ -78,6 +79,7 @@ export function createArbiter(options: ArbiterOptions): ArbiterState {
     spentCauses: [],
     warnedPauses: new Set(),
     doubt: newSelfDoubt(),
+    drill: null,
     notes: [],
   };
 }
@@ -98,6 +100,7 @@ export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly 
   dropRemoved(step);
   if (state.waitingModel !== null && mayCommit(state) && step.configuration === null)
     takeConfiguration(step, state.waitingModel);
+  goOnWithDrill(step);
   raiseMap(step);
   flush(step);
   return step.effects;
@@ -199,6 +202,8 @@ function timerFired(step: Step, key: string): void {
   if (key === "leadership") return lookAtLeadership(step);
   if (key === "pauses") return endPauses(step);
   if (key === "doubt") return endDoubt(step);
+  // It is looked at in every step.
+  if (key === "drill") return;
   if (key.startsWith("service:")) {
     const name = key.slice("service:".length);
     const view = state.services.get(name);
@@ -242,6 +247,7 @@ function loaded(step: Step, event: Loaded): void {
   state.hasLostPast = false;
   firstChecks(step);
   schedulePauseEnd(step);
+  noteDrill(step);
   setTimer(step, "leadership", step.nowMs + state.model.arbiterLeaseMs / 4);
   step.effects.push({ kind: "changed", mapVersion: state.mapVersion });
 }

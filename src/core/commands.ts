@@ -8,12 +8,15 @@ import type { ArbiterEvent, OperatorCommand } from "./arbiter-io.ts";
 import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { touch } from "./checks.ts";
 import { liftBudget } from "./failover-budget.ts";
+import { accept, refuse, settingsOf } from "./command-answers.ts";
+import { drill, rememberDrills } from "./drill-command.ts";
+import { noteDrill } from "./drills.ts";
 import { release } from "./leadership.ts";
 import type { Settings, WantedMove } from "./model.ts";
 import { failbackTarget, isFit } from "./moves.ts";
 import { schedulePauseEnd } from "./pause-end.ts";
 import { judge } from "./placement.ts";
-import { daemonOf, isLeading, isOpen, mayCommit, settingsAreBusy, tell, type Step } from "./step.ts";
+import { daemonOf, isLeading, isOpen, mayCommit, settingsAreBusy, type Step } from "./step.ts";
 
 type Commanded = Extract<ArbiterEvent, { kind: "commanded" }>;
 type MoveCommand = Extract<OperatorCommand, { service: string; force: boolean }>;
@@ -56,6 +59,10 @@ export function command(step: Step, event: Commanded): void {
       return maintenance(step, event, event.command);
     case "members":
       return changeMembers(step, event, event.command);
+    case "drill":
+      return drill(step, event, event.command);
+    case "remember-drills":
+      return rememberDrills(step, event, event.command.services);
     case "transfer":
       return handOver(step, event, event.command.to);
   }
@@ -66,30 +73,6 @@ export function goOnWithCommands(step: Step): void {
   const { state } = step;
   if (settingsAreBusy(state) && mayCommit(state)) return;
   for (const event of state.waitingCommands.splice(0)) command(step, event);
-}
-
-function refuse(step: Step, event: Commanded, status: number, text: string): void {
-  step.effects.push({ kind: "answer", id: event.id, answer: { status, text, eventSeq: null } });
-}
-
-function settingsOf(step: Step): Settings {
-  return step.settings ?? step.state.settings;
-}
-
-function accept(
-  step: Step,
-  event: Commanded,
-  type: string,
-  text: string,
-  about: { service?: string; daemon?: string },
-): void {
-  step.commands.push({ id: event.id, text, eventIndex: step.events.length });
-  tell(step, {
-    type,
-    ...about,
-    text: `${text} (by ${event.by})`,
-    evidence: { by: event.by, ...event.origin },
-  });
 }
 
 /** Committed with the settings, and in force once it is (I5): a new leader starts with it. */
@@ -361,4 +344,5 @@ export function applySettings(step: Step, settings: Settings): void {
   for (const name of new Set([...Object.keys(before.maintenance), ...Object.keys(settings.maintenance)]))
     touch(step, name);
   schedulePauseEnd(step);
+  noteDrill(step);
 }

@@ -7,9 +7,12 @@
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { checkIntervalMs } from "./checks.ts";
 import { failureName, inTime } from "./explain-words.ts";
+import { mayFailBack } from "./failback-window.ts";
+import { heldBackUntilMs, isHeldBack } from "./failover-budget.ts";
 import { failbackDueAtMs, isFit } from "./moves.ts";
 import { choose } from "./placement.ts";
 import { hasPredecessor, judgeOptions } from "./service-guards.ts";
+import { isInDoubt } from "./self-doubt.ts";
 import { beginStep, daemonOf, isPaused, mayCommit, type Step } from "./step.ts";
 
 /** Every busy machine has these. */
@@ -61,6 +64,15 @@ function hindrances({ state, nowMs }: Step, view: ServiceView): string[] {
     );
   else if (needsNewTerm) list.push("This arbiter is taking a new term; nothing moves until it has it.");
   if (view.pendingCommit !== null) list.push("A change is being written to the store; it is waited for.");
+  const heldBackMs = heldBackUntilMs(state, view, nowMs);
+  if (heldBackMs !== null && isHeldBack(state, view, nowMs))
+    list.push(
+      `failover_budget is used up: too many causes have moved services lately, so it waits for the daemon that had it, or until something may move again, in ${inTime(heldBackMs - nowMs)}. \`arbiter resume ${view.spec.name}\` lets it move now.`,
+    );
+  if (isInDoubt(state, view))
+    list.push(
+      "This arbiter lost sight of many daemons at once, which looks like a trouble of its own: it asks others before it moves anything.",
+    );
   const { pauses } = state.settings;
   const pause = pauses[view.spec.name] ?? pauses["*"];
   if (pause !== undefined)
@@ -145,6 +157,8 @@ function homeText(step: Step, view: ServiceView, holder: DaemonView): string | n
   const done = step.state.settings.moves[view.spec.name];
   if (done?.doneAtBoots?.[first] !== undefined && done.doneAtBoots[first] === master.report?.bootId)
     return `${stays}: ${done.by} moved it here, and ${first} has not been away since; ${command}.`;
+  if (!mayFailBack(step.state, view, step.nowMs))
+    return `${stays} now: its failback_window is closed; ${command}.`;
   const dueMs = failbackDueAtMs(view, master) - step.nowMs;
   if (dueMs > 0)
     return `${stays} yet: ${first} must have been well for its failback_delay first, which it will have been in ${inTime(dueMs)}.`;

@@ -212,6 +212,39 @@ export interface Settings {
   readonly moves: Readonly<Record<string, WantedMove>>;
   /** Daemons that joined the running cluster, beside those of the files. Key: the daemon's name. */
   readonly joined: Readonly<Record<string, JoinedDaemon>>;
+  /** Key: a service's name. (Default: none has been drilled, nor is to be) */
+  readonly drills?: Readonly<Record<string, DrillRecord>>;
+}
+
+/** What is known of a service's drills. */
+export interface DrillRecord {
+  /** Since when it is to be drilled: its age counts from there until a drill was good. */
+  readonly sinceWallMs: number;
+  readonly lastGoodWallMs: number | null;
+  /** The last one, if it wasn't good. */
+  readonly failed: { readonly atWallMs: number; readonly because: string } | null;
+  /** The one that is going on; a new leader goes on with it. */
+  readonly run: DrillRun | null;
+}
+
+export interface DrillRun {
+  readonly by: string;
+  /** Who held it at the beginning, and is to have it back. */
+  readonly home: string;
+  readonly spare: string;
+  /** How long it stays on the spare. */
+  readonly holdMs: number;
+  readonly startedWallMs: number;
+  readonly stage: "out" | "holding" | "back";
+  /** The service's epoch when the stage began. */
+  readonly fromEpoch: number;
+  readonly outGapMs: number | null;
+  /** 0: proof that the old holder had let go came before the new one was told; null: not known. */
+  readonly outOverlapMs: number | null;
+  /** Why it is on its way home early; null: it isn't. */
+  readonly failure: string | null;
+  /** The operator's move that stood before, and stands again afterwards. */
+  readonly moveBefore: WantedMove | null;
 }
 export interface JoinedDaemon {
   /** What its file would say, key to value. */

@@ -6,6 +6,8 @@ import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type {
   Candidate,
   CandidateSet,
+  DrillRecord,
+  DrillRun,
   EventDraft,
   JoinedDaemon,
   LeadershipRecord,
@@ -90,6 +92,9 @@ export const readSettings: Guard<Settings> = (json) =>
     joined: present(from, "joined")
       ? record(from, "joined", NAMES, (entries, name) => object(entries, name, joinedDaemon))
       : {},
+    ...(present(from, "drills")
+      ? { drills: record(from, "drills", NAMES, (entries, name) => object(entries, name, drillRecord)) }
+      : {}),
   }));
 
 export const readConfiguration: Guard<ConfigurationVersion> = (json) =>
@@ -169,6 +174,41 @@ function joinedDaemon(from: Members): JoinedDaemon {
     by: text(from, "by", NAME * 4),
     atWallMs: number(from, "atWallMs", -MAX_TIME, MAX_TIME),
   };
+}
+
+function drillRecord(from: Members): DrillRecord {
+  return {
+    sinceWallMs: number(from, "sinceWallMs", -MAX_TIME, MAX_TIME),
+    lastGoodWallMs: numberOrNull(from, "lastGoodWallMs"),
+    failed:
+      from["failed"] === null
+        ? null
+        : object(from, "failed", (failed) => ({
+            atWallMs: number(failed, "atWallMs", -MAX_TIME, MAX_TIME),
+            because: text(failed, "because", TEXT),
+          })),
+    run: from["run"] === null ? null : object(from, "run", drillRun),
+  };
+}
+
+function drillRun(from: Members): DrillRun {
+  return {
+    by: text(from, "by", NAME * 4),
+    home: word(from, "home", NAME),
+    spare: word(from, "spare", NAME),
+    holdMs: number(from, "holdMs", 0, MAX_TIME),
+    startedWallMs: number(from, "startedWallMs", -MAX_TIME, MAX_TIME),
+    stage: oneOf(from, "stage", ["out", "holding", "back"]),
+    fromEpoch: integer(from, "fromEpoch", 0),
+    outGapMs: numberOrNull(from, "outGapMs"),
+    outOverlapMs: numberOrNull(from, "outOverlapMs"),
+    failure: from["failure"] === null ? null : text(from, "failure", TEXT),
+    moveBefore: from["moveBefore"] === null ? null : object(from, "moveBefore", wantedMove),
+  };
+}
+
+function numberOrNull(from: Members, key: string): number | null {
+  return from[key] === null ? null : number(from, key, -MAX_TIME, MAX_TIME);
 }
 
 function wantedMove(from: Members): WantedMove {

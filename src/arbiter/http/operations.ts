@@ -42,6 +42,20 @@ export const LEADER_BODY: BodyShape = {
   },
   by: BY,
 };
+export const DRILL_BODY: BodyShape = {
+  to: {
+    type: "string",
+    maxLength: 255,
+    description: "The spare to try. (Default: the first that is ready)",
+  },
+  holdMs: {
+    type: "integer",
+    minimum: 1,
+    maximum: LIMITS.durationMs,
+    description: "How long it stays there. (Default: 10 s)",
+  },
+  by: BY,
+};
 export const RESUME_BODY: BodyShape = { by: BY };
 export const MAINTENANCE_BODY: BodyShape = {
   on: { type: "boolean", required: true, description: "Begins it, or ends it." },
@@ -112,6 +126,13 @@ export const pause: Route["serve"] = commanding(PAUSE_BODY, (request, given) => 
   service: parameter(request, "service") || null,
   reason: textOf(given, "reason") ?? "",
   forMs: numberOf(given, "forMs"),
+}));
+
+export const drill: Route["serve"] = commanding(DRILL_BODY, (request, given) => ({
+  verb: "drill",
+  service: parameter(request, "service"),
+  to: textOf(given, "to"),
+  holdMs: numberOf(given, "holdMs"),
 }));
 
 export const resume: Route["serve"] = commanding(RESUME_BODY, (request) => ({

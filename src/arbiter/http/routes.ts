@@ -9,6 +9,8 @@ import { eventStream } from "./event-stream.ts";
 import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
 import {
+  drill,
+  DRILL_BODY,
   later,
   LEADER_BODY,
   maintenance,
@@ -236,6 +238,14 @@ export const ROUTES: readonly Route[] = [
   moving("switchover", "Moves a service in good order"),
   moving("failover", "Takes a service from a daemon that has failed"),
   moving("failback", "Moves a service back to its master"),
+  {
+    ...change,
+    path: "/v1/services/{service}/drill",
+    summary: "Switches over to a spare and back, and measures both gaps",
+    body: DRILL_BODY,
+    answers: accepted,
+    serve: drill,
+  },
   {
     ...change,
     path: "/v1/services/{service}/pause",

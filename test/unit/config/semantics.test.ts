@@ -308,7 +308,7 @@ describe("the cluster's sections", () => {
     const loaded = await loadWith(
       "[cluster]\nname = prod\nfailback_delay = 1m\nport = 9000\n[service m]\nfailback = manual\nlease = 4s\n_team = x\ndrill = 0 3 * * 0\n",
     );
-    expect(said(loaded)).toEqual([expect.stringMatching(/`drill` .* doesn't carry it out yet/u)]);
+    expect(said(loaded)).toEqual([]);
     expect(loaded.model).toMatchObject({
       name: "prod",
       services: [
@@ -323,7 +323,9 @@ describe("the cluster's sections", () => {
     });
     expect(loaded.model?.daemons.map((daemon) => daemon.port)).toEqual([9000, 9000]);
     expect(loaded.model?.arbiters[0]?.port).toBe(7770);
-    expect(loaded.settings.drills).toEqual({ m: { schedule: "0 3 * * 0", maxAgeMs: 35 * 86_400_000 } });
+    expect(loaded.settings.drills).toEqual({
+      m: { schedule: "0 3 * * 0", maxAgeMs: 35 * 86_400_000, holdMs: 10_000 },
+    });
   });
   test("a failback_window and a failover_budget reach the model", async () => {
     const loaded = await loadWith(
