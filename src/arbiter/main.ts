@@ -170,10 +170,6 @@ async function start(
   await follower.watch();
   shutdown.add("watching the files", () => follower.close());
   shutdown.add("the schedules", openSchedules({ store, log, engine, follower }));
-  shutdown.add(
-    "the drills",
-    openDrills(engine, log, () => follower.inForce.settings.drills),
-  );
   follow(engine, lastEvent, options, shutdown);
   engine.start();
   sync.start();
