@@ -12,7 +12,7 @@ import { vacant } from "./answers.ts";
 import type { Holder, ServiceState } from "./answers.ts";
 import { Arbiters } from "./arbiters.ts";
 import { followEvents } from "./events.ts";
-import type { ClusterEvent } from "./events.ts";
+import type { ClusterEvent, EventFilter } from "./events.ts";
 import { publish } from "./publish.ts";
 import type { PublishedEvent, PublishOptions, PublishReceipt } from "./publish.ts";
 import { Holders } from "./holders.ts";
@@ -35,6 +35,8 @@ export interface ConnectOptions {
 export interface EventsOptions {
   /** Number of the last event that was seen. (Default: begin with what happens next.) */
   readonly after?: number;
+  /** Only some of them. (Default: all) */
+  readonly filter?: EventFilter;
   /** Ends the loop. */
   readonly signal?: AbortSignal;
 }
@@ -101,7 +103,7 @@ export function connect(
       return state;
     },
     watch: (service, { signal } = {}) => watchService(holders, service, signal ?? null),
-    events: ({ after, signal } = {}) => followEvents(arbiters, after ?? null, signal ?? null),
+    events: ({ after, signal, filter } = {}) => followEvents(arbiters, after ?? null, signal ?? null, filter),
     publish: (event, publishing) => publish(arbiters, event, publishing),
     got: (service, serviceOptions) => clients.of(service, serviceOptions ?? null),
     get version(): number {

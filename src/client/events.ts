@@ -28,6 +28,22 @@ export interface ClusterEvent {
   readonly [more: string]: unknown;
 }
 
+/** What the arbiters leave out before they send it. */
+export interface EventFilter {
+  readonly service?: string;
+  /** Names of types; `*` stands for any letters. */
+  readonly types?: readonly string[];
+  /** What programs have published there. */
+  readonly namespace?: string;
+  readonly key?: string;
+}
+
+function queryOf({ service, types, namespace, key }: EventFilter): string {
+  const all = { service, type: types?.join(","), namespace, key };
+  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+}
+
 /** Between two attempts once every arbiter has been tried. */
 const PAUSE_MS = 1000;
 /** Arbiters write a comment every 15 s: without a byte for longer, the connection is dead. */
@@ -37,6 +53,7 @@ export async function* followEvents(
   arbiters: Arbiters,
   after: number | null,
   signal: AbortSignal | null,
+  filter: EventFilter = {},
 ): AsyncGenerator<ClusterEvent, void, undefined> {
   let last = after;
   let failedInARow = 0;
@@ -45,7 +62,12 @@ export async function* followEvents(
     if (url === undefined || signal?.aborted === true) return;
     try {
       last ??= await lastEvent(arbiters, signal);
-      for await (const event of streamFrom(arbiters, url, last, signal)) {
+      for await (const event of streamFrom(
+        arbiters,
+        `${url}/v1/events/stream${queryOf(filter)}`,
+        last,
+        signal,
+      )) {
         failedInARow = 0;
         if (event.seq <= last) continue;
         last = event.seq;
@@ -95,7 +117,7 @@ async function* streamFrom(
   after: number,
   signal: AbortSignal | null,
 ): AsyncGenerator<ClusterEvent, void, undefined> {
-  const stream = arbiters.http.stream(`${url}/v1/events/stream`, {
+  const stream = arbiters.http.stream(url, {
     headers: { ...arbiters.headers(), accept: "text/event-stream", "last-event-id": String(after) },
     throwHttpErrors: true,
     timeout: { socket: SILENCE_MS },
