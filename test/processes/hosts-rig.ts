@@ -26,7 +26,7 @@ const PORT = 7700;
 const COMMAND_LINE = join(import.meta.dirname, "launcher-cli.ts");
 const ASKER = join(import.meta.dirname, "hosts-asker-program.ts");
 
-const HOLDER = `set -e
+export const HOLDER: string = `set -e
 mkdir -p /run/netns
 mount -t tmpfs none /run/netns
 ip link set lo up
