@@ -25,54 +25,64 @@ export interface TargetCursor {
   readonly open: Readonly<Record<string, number>>;
 }
 
-/** Types of events that begin a trouble; who filters nothing is told of these. */
-const PROBLEMS: ReadonlySet<string> = new Set([
-  "service.vacant",
-  "service.fencing",
-  "service.activation-failed",
-  "service.commit-refused",
-  "service.declared-dead",
-  "daemon.down",
-  "daemon.unhealthy",
-  "store.down",
-  "config.refused",
-  "config.waiting",
+/** What begins it, what ends it, and whose it is. */
+export interface Trouble {
+  readonly name: string;
+  readonly begins: readonly string[];
+  readonly ends: readonly string[];
+  /** Each service, or each daemon, has a trouble of its own. */
+  readonly of?: "service" | "daemon";
+}
+
+export const TROUBLES: readonly Trouble[] = [
+  {
+    name: "service",
+    of: "service",
+    begins: [
+      "service.fencing",
+      "service.vacant",
+      "service.activation-failed",
+      "service.commit-refused",
+      "service.declared-dead",
+      "failover.held-back",
+    ],
+    ends: ["service.held", "service.adopted"],
+  },
+  { name: "daemon", of: "daemon", begins: ["daemon.down"], ends: ["daemon.up", "daemon.left"] },
+  { name: "health", of: "daemon", begins: ["daemon.unhealthy"], ends: ["daemon.healthy", "daemon.left"] },
+  { name: "drill", of: "service", begins: ["drill.failed"], ends: ["drill.passed"] },
+  { name: "store", begins: ["store.down"], ends: ["store.up"] },
+  { name: "lead", begins: ["leader.stepped-down"], ends: ["leader.elected"] },
+  { name: "doubt", begins: ["arbiter.doubts-itself"], ends: ["arbiter.trusts-itself", "leader.elected"] },
+  { name: "edit", begins: ["config.refused", "config.waiting"], ends: ["config.applied"] },
+  { name: "drift", begins: ["config.drift"], ends: ["config.in-sync"] },
+];
+/** Told to who filters nothing, though nothing that ends. */
+export const WARNINGS: ReadonlySet<string> = new Set([
+  "arbiter.trusts-another",
+  "config.rollback-failed",
+  "drill.skipped",
   "events-dropped",
-  "leader.stepped-down",
+  "map.renumbered",
+  "operator.pause-ending",
+  "security.refused",
 ]);
-/** Types that end one, for the same subject. */
-const RECOVERIES: ReadonlySet<string> = new Set([
-  "service.held",
-  "service.adopted",
-  "daemon.up",
-  "daemon.healthy",
-  "daemon.left",
-  "store.up",
-  "config.applied",
-  "leader.elected",
-]);
-/** Told to who filters nothing, though nothing is wrong by them alone. */
-const TELLING: ReadonlySet<string> = new Set(["security.refused"]);
 /** Troubles that a target can be told the end of. Beyond that the oldest are forgotten. */
 const MOST_OPEN = 10_000;
 
-/** Words at the end of a type by which later events are understood, too. */
-const PROBLEM_ENDS = /(?:failed|refused|exhausted|overdue|drifted|suspended|warning)$/u;
-
-export function isProblemType(type: string): boolean {
-  return PROBLEMS.has(type) || (PROBLEM_ENDS.test(type) && !type.startsWith("operator."));
-}
-
 /** What who filters nothing is told of, beside the ends of it. */
 export function isAlertType(type: string): boolean {
-  return isProblemType(type) || TELLING.has(type);
+  return WARNINGS.has(type) || TROUBLES.some(({ begins }) => begins.includes(type));
 }
 
-export function subjectOf(event: LoggedEvent): string {
-  const [family = event.type] = event.type.split(".", 1);
-  if (family === "service" && event.service !== undefined) return `service:${event.service}`;
-  if (family === "daemon" && event.daemon !== undefined) return `daemon:${event.daemon}`;
-  return family;
+function subjectOf({ service, daemon, publication, type }: LoggedEvent): string {
+  if (service !== undefined) return `service:${service}`;
+  if (daemon !== undefined) return `daemon:${daemon}`;
+  return publication === undefined ? type : `published:${publication.namespace}/${publication.key}`;
+}
+
+function subjectIn({ name, of }: Trouble, event: LoggedEvent): string {
+  return of === undefined ? name : `${name}:${event[of] ?? ""}`;
 }
 
 /**
@@ -85,22 +95,28 @@ export function noticeOf(
   isWanted: (type: string) => boolean,
   tellsRecoveries: boolean,
 ): { readonly notice: Notice | null; readonly cursor: TargetCursor } {
-  const subject = subjectOf(event);
   const { seq, type } = event;
-  if (isProblemType(type)) {
+  const begun = TROUBLES.find(({ begins }) => begins.includes(type));
+  if (begun !== undefined) {
     if (!isWanted(type)) return { notice: null, cursor: { ...cursor, seq } };
-    const open = bounded({ ...cursor.open, [subject]: cursor.open[subject] ?? seq });
+    const subject = subjectIn(begun, event);
+    const known = Object.hasOwn(cursor.open, subject) ? cursor.open[subject] : undefined;
+    const open = bounded({ ...cursor.open, [subject]: known ?? seq });
     return { notice: { kind: "problem", subject, event, since: null }, cursor: { seq, open } };
   }
-  const since = Object.hasOwn(cursor.open, subject) ? (cursor.open[subject] ?? null) : null;
-  if (RECOVERIES.has(type) && since !== null) {
-    const { [subject]: _closed, ...open } = cursor.open;
-    const notice: Notice = { kind: "recovery", subject, event, since };
+  const ended = TROUBLES.filter(({ ends }) => ends.includes(type))
+    .map((trouble) => subjectIn(trouble, event))
+    .filter((subject) => Object.hasOwn(cursor.open, subject));
+  const [subject] = ended;
+  if (subject !== undefined) {
+    const open = Object.fromEntries(Object.entries(cursor.open).filter(([name]) => !ended.includes(name)));
+    const notice: Notice = { kind: "recovery", subject, event, since: cursor.open[subject] ?? null };
     return { notice: tellsRecoveries || isWanted(type) ? notice : null, cursor: { seq, open } };
   }
   // Who filters nothing isn't told of each planned move's end.
-  const notice: Notice | null = isWanted(type) ? { kind: "information", subject, event, since: null } : null;
-  return { notice, cursor: { ...cursor, seq } };
+  const kind = WARNINGS.has(type) ? "problem" : "information";
+  const about: Notice = { kind, subject: subjectOf(event), event, since: null };
+  return { notice: isWanted(type) ? about : null, cursor: { ...cursor, seq } };
 }
 
 function bounded(open: Readonly<Record<string, number>>): Readonly<Record<string, number>> {

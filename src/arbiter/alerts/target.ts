@@ -52,6 +52,8 @@ export class Target {
   readonly #world: TargetWorld;
   readonly #limit: RateLimit;
   #waiting = 0;
+  /** The rate was used up: what waits is sent together. */
+  #isTooFast = false;
   #failsSinceMs: number | null = null;
   #problem = "";
   #isOver = false;
@@ -143,7 +145,7 @@ export class Target {
       const told = noticeOf(cursor, event, isWanted, tellsRecoveries);
       if (told.notice !== null) {
         // The first goes out alone while the rate allows.
-        if (notices.length === 0 && this.#limit.allows("", this.#world.now())) {
+        if (notices.length === 0 && !this.#isTooFast && this.#limit.allows("", this.#world.now())) {
           return { notices: [told.notice], after: told.cursor };
         }
         notices.push(told.notice);
@@ -152,8 +154,12 @@ export class Target {
       if (notices.length === MOST_TOGETHER) break;
     }
     if (notices.length === 0) return { notices, after: cursor };
-    if (this.#limit.allows("", this.#world.now())) return { notices, after: cursor };
-    // Too fast: nothing is sent yet, and what comes meanwhile joins it.
+    if (this.#limit.allows("", this.#world.now())) {
+      this.#isTooFast = false;
+      return { notices, after: cursor };
+    }
+    // Nothing is sent yet, and what comes meanwhile joins it.
+    this.#isTooFast = true;
     await this.#world.pause(LOOK_MS);
     return { notices: [], after: from };
   }

@@ -1,5 +1,6 @@
+import { readdir, readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
-import { isAlertType, noticeOf } from "../../../src/core/alerts.ts";
+import { isAlertType, noticeOf, TROUBLES, WARNINGS } from "../../../src/core/alerts.ts";
 import type { TargetCursor } from "../../../src/core/alerts.ts";
 import type { LoggedEvent } from "../../../src/core/model.ts";
 
@@ -70,17 +71,40 @@ it("a service called like a member of every object is one like any other", () =>
   ]);
 });
 
-it("later types are understood by their ends, an operator's own refused order is no trouble", () => {
-  expect(["drill.failed", "pool.exhausted", "security.refused", "config.refused"].map(isAlertType)).toEqual([
-    true,
-    true,
-    true,
-    true,
+it("one event may end two troubles, and is told once", () => {
+  const { said, cursor } = told([
+    ["daemon.unhealthy", "d"],
+    ["daemon.down", "d"],
+    ["daemon.left", "d"],
   ]);
-  expect(["operator.refused", "service.held", "published", "operator.pause"].map(isAlertType)).toEqual([
-    false,
-    false,
-    false,
-    false,
+  expect(said).toEqual([
+    "problem health:d daemon.unhealthy -",
+    "problem daemon:d daemon.down -",
+    "recovery daemon:d daemon.left 2",
   ]);
+  expect(cursor.open).toEqual({});
 });
+
+it("a warning has no end, and an operator's own orders are no alert", () => {
+  expect(told([["operator.pause-ending", "s"]]).said).toEqual(["problem service:s operator.pause-ending -"]);
+  expect(["operator.refused", "service.held", "published", "operator.pause"].filter(isAlertType)).toEqual([]);
+});
+
+it("every type that is told is one that an arbiter writes, and stands in docs/alerts.md", async () => {
+  const types = [...TROUBLES.flatMap(({ begins, ends }) => begins.concat(ends)), ...WARNINGS];
+  const page = await readFile(new URL("../../../docs/alerts.md", import.meta.url), "utf8");
+  expect(types.filter((type) => !page.includes(`\`${type}\``))).toEqual([]);
+  const source = await sourceText();
+  expect(types.filter((type) => !source.includes(`"${type}"`))).toEqual([]);
+});
+
+/** All that could write an event, but for the list itself. */
+async function sourceText(): Promise<string> {
+  const root = new URL("../../../src/", import.meta.url);
+  const files = ["core", "arbiter"].map(async (folder) => {
+    const names = await readdir(new URL(`${folder}/`, root), { recursive: true });
+    const wanted = names.filter((name) => name.endsWith(".ts") && !name.endsWith("alerts.ts"));
+    return await Promise.all(wanted.map((name) => readFile(new URL(`${folder}/${name}`, root), "utf8")));
+  });
+  return (await Promise.all(files)).flat().join("\n");
+}
