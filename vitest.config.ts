@@ -26,7 +26,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           ...common,
           name: "real",
-          include: ["test/{contract,processes,package}/**/*.test.ts"],
+          include: ["test/{contract,processes,package,browser}/**/*.test.ts"],
           exclude: ["test/processes/chaos-*.test.ts"],
           hookTimeout: 60_000,
           retry: 1,

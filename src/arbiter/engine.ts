@@ -19,6 +19,7 @@ import type { UndeliveredAlerts } from "./alerts/alerts.ts";
 import { EventFeed } from "./event-feed.ts";
 import { FailbackWindows } from "./failback-windows.ts";
 import type { Journal } from "./journal.ts";
+import { LatencyHistory } from "./latency-history.ts";
 import type { ProcessLog } from "./log.ts";
 import { MapBoard } from "./map-board.ts";
 import { ArbiterMetrics } from "./metrics.ts";
@@ -92,6 +93,8 @@ export class Engine {
   readonly feed: EventFeed;
   readonly board: MapBoard;
   readonly metrics: ArbiterMetrics;
+  /** Of the last minute, for the dashboard. */
+  readonly latencies: LatencyHistory = new LatencyHistory();
   readonly publisher: Publisher;
   /** What the alerts have to say for the status; they are made after the engine. */
   undeliveredAlerts: () => readonly UndeliveredAlerts[] = () => [];
@@ -178,8 +181,10 @@ export class Engine {
   push(event: PushedEvent): void {
     if (event.kind === "stalled" && !this.#options.doubtsItself) return;
     const now = nowMs();
-    if (event.kind === "reported" && event.sentAtMs !== null) this.metrics.checked(now - event.sentAtMs);
-    else if (event.kind === "checkFailed") this.metrics.checkFailed(event.cause);
+    if (event.kind === "reported" && event.sentAtMs !== null) {
+      this.metrics.checked(now - event.sentAtMs);
+      this.latencies.note(event.report.name, now - event.sentAtMs, now);
+    } else if (event.kind === "checkFailed") this.metrics.checkFailed(event.cause);
     this.#queue.push({ ...event, nowMs: now, wallMs: wallMs() });
   }
 
@@ -356,6 +361,7 @@ export class Engine {
         return;
       case "forget":
         this.#checker.forget(effect.daemon);
+        this.latencies.forget(effect.daemon);
         return;
       case "released":
         this.#options.onEnd(null);

@@ -91,6 +91,15 @@ export interface Status {
 }
 
 export function statusOf(state: ArbiterState, around: Surroundings): Status {
+  return {
+    ...headOf(state, around),
+    services: [...state.services.values()].map((view) => serviceStatus(state, view, around)),
+    daemons: [...state.daemons.values()].map((view) => daemonStatus(state, view, around)),
+  };
+}
+
+/** All but the rows of services and daemons. */
+export function headOf(state: ArbiterState, around: Surroundings): Omit<Status, "services" | "daemons"> {
   const leader = leaderOf(state);
   const { refusedEdit, configuration } = state;
   return {
@@ -109,8 +118,6 @@ export function statusOf(state: ArbiterState, around: Surroundings): Status {
       electable: arbiter.electable,
       state: arbiterState(state, arbiter.name, leader),
     })),
-    services: [...state.services.values()].map((view) => serviceStatus(state, view, around)),
-    daemons: [...state.daemons.values()].map((view) => daemonStatus(state, view, around)),
     problems: problemsOf(state, around),
     config: {
       version: configuration.version,
@@ -121,7 +128,7 @@ export function statusOf(state: ArbiterState, around: Surroundings): Status {
   };
 }
 
-function serviceStatus(state: ArbiterState, view: ServiceView, around: Surroundings): ServiceStatus {
+export function serviceStatus(state: ArbiterState, view: ServiceView, around: Surroundings): ServiceStatus {
   const { holder, epoch, url, address, port } = entryOf(state, view);
   const { spec } = view;
   return {
@@ -165,7 +172,7 @@ function leaseRemaining(state: ArbiterState, view: ServiceView, nowMs: number): 
   return Math.max(0, Math.round(held.leaseRemainingMs - (nowMs - daemon.reportedAtMs)));
 }
 
-function daemonStatus(state: ArbiterState, view: DaemonView, around: Surroundings): DaemonStatus {
+export function daemonStatus(state: ArbiterState, view: DaemonView, around: Surroundings): DaemonStatus {
   const { spec, report } = view;
   const isReachable = view.failedChecks < spec.maxCheckAttempts && report !== null;
   const { maintenance } = state.settings;

@@ -3,9 +3,11 @@ import type { Request, Response } from "express";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
 import { isLeading, leaderOf, mapTag, peers, serviceAnswer, serviceInMap } from "../cluster-map.ts";
 import type { ClusterMap } from "../cluster-map.ts";
+import { overviewOf } from "../overview.ts";
 import { statusOf } from "../status.ts";
 import type { Api } from "./api.ts";
 import { parameter } from "./api.ts";
+import { queryNumber } from "./arguments.ts";
 
 export function healthz({ engine }: Api, _request: Request, response: Response): void {
   sendJson(response, 200, { name: engine.state.options.name, state: engine.state.leadership.mode });
@@ -24,6 +26,29 @@ export function leader({ engine }: Api, _request: Request, response: Response): 
 
 export async function status({ engine }: Api, _request: Request, response: Response): Promise<void> {
   sendJson(response, 200, statusOf(await engine.shown(), engine.around));
+}
+
+const MOST_ROWS = 500;
+const SOME_ROWS = 50;
+
+/** A screen of the cluster, however large it is. */
+export async function overview({ engine }: Api, request: Request, response: Response): Promise<void> {
+  const services = queryNumber(request, "services", Number.MAX_SAFE_INTEGER) ?? 0;
+  const daemons = queryNumber(request, "daemons", Number.MAX_SAFE_INTEGER) ?? 0;
+  const limit = queryNumber(request, "limit", MOST_ROWS) ?? SOME_ROWS;
+  if (typeof services === "object" || typeof daemons === "object" || typeof limit === "object") {
+    for (const wrong of [services, daemons, limit])
+      if (typeof wrong === "object") return sendProblem(response, wrong);
+    return;
+  }
+  const given: unknown = request.query["filter"];
+  const filter = typeof given === "string" ? given.slice(0, 255) : "";
+  const shown = await engine.shown();
+  sendJson(
+    response,
+    200,
+    overviewOf(shown, engine.around, engine.latencies, { services, daemons, limit, filter }),
+  );
 }
 
 /** The newest map; null: none is known, which isn't an empty one, and that has been said. */

@@ -27,9 +27,9 @@ import {
 import { explain } from "./explain.ts";
 import { sentMap } from "./sent-map.ts";
 import { arbiterPromise, opinion } from "./other-arbiters.ts";
-import { page } from "./page.ts";
+import { page, pageFile } from "./dashboard.ts";
 import { publish, PUBLISH_BODY } from "./publish.ts";
-import { healthz, leader, map, metrics, peerList, service, services, status } from "./reads.ts";
+import { healthz, leader, map, metrics, overview, peerList, service, services, status } from "./reads.ts";
 
 /** Of the HTTP contract; it rises with each addition. */
 export const API_VERSION = "1.0.0";
@@ -73,6 +73,19 @@ export const ROUTES: readonly Route[] = [
     summary: "Everything that `arbiter status` shows",
     answers: { 200: "The status" },
     serve: status,
+  },
+  {
+    ...read,
+    path: "/v1/overview",
+    summary: "A screen of the status: counts, problems, and some rows, those that need a look first",
+    query: {
+      services: "First row of services (default 0)",
+      daemons: "First row of daemons (default 0)",
+      limit: "Rows of each (default 50, most 500)",
+      filter: { type: "string", description: "Part of a name, type, realm, state or holder" },
+    },
+    answers: { 200: "The overview" },
+    serve: overview,
   },
   {
     ...read,
@@ -194,12 +207,22 @@ export const ROUTES: readonly Route[] = [
     serve: metrics,
   },
   {
-    ...read,
+    ...own,
+    access: "open",
     path: "/",
-    summary: "The status as a page",
+    summary: "The dashboard: a page that asks for the rest",
     produces: "text/html",
-    answers: { 200: "A page" },
+    answers: { 200: "A page", 304: "It has not changed" },
     serve: page,
+  },
+  {
+    ...own,
+    access: "open",
+    path: "/dashboard/{file}",
+    summary: "The dashboard's scripts and style",
+    produces: "text/javascript",
+    answers: { 200: "A file", 304: "It has not changed", 404: "No such file" },
+    serve: pageFile,
   },
   {
     ...own,
