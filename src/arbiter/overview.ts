@@ -117,8 +117,8 @@ function serviceText({ row, spec, phase }: ServiceView): string {
 function daemonText(state: ArbiterState, view: DaemonView): string {
   const { name, type, realm, role, address } = view.spec;
   const held = [...(state.holdings.get(name) ?? [])].filter((service) => {
-    const held = state.services.get(service);
-    return held !== undefined && holderOf(held) === name;
+    const one = state.services.get(service);
+    return one !== undefined && holderOf(one) === name;
   });
   return `${name} ${type} ${realm} ${role} ${address} ${daemonState(view)} ${held.join(" ")}`.toLowerCase();
 }

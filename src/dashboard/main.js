@@ -18,7 +18,12 @@ const cluster = new Cluster();
 
 function useCluster() {
   const [, again] = useState(0);
-  useEffect(() => cluster.listen(() => again((count) => count + 1)), []);
+  useEffect(() => {
+    const look = () => again((count) => count + 1);
+    // What has happened since it was drawn: nobody listened yet.
+    look();
+    return cluster.listen(look);
+  }, []);
   return cluster;
 }
 
@@ -57,40 +62,7 @@ function Page() {
             ${notice || `This arbiter hasn't answered for ${durationText(Date.now() - silentSince)}. What is shown is old.`}
           </p>`
         }
-        <main>
-          <${Problems} overview=${overview} />
-          <section id="services" aria-labelledby="services-title">
-            <div class="titled">
-              <h2 id="services-title">Services <${Count} part=${overview.services} /></h2>
-              <label class="filter"
-                >filter
-                <input
-                  ref=${filter}
-                  type="search"
-                  value=${cluster.view.filter}
-                  placeholder="name, type, realm, state ( / )"
-                  onInput=${(event) => setFilter(event.target.value)}
-              /></label>
-            </div>
-            <${Services}
-              part=${overview.services}
-              onOffset=${(services) => cluster.look({ services })}
-              onOperate=${operate}
-              onExplain=${explain}
-            />
-          </section>
-          <section id="daemons" aria-labelledby="daemons-title">
-            <h2 id="daemons-title">Daemons <${Count} part=${overview.daemons} /></h2>
-            <${Daemons}
-              part=${overview.daemons}
-              onOffset=${(daemons) => cluster.look({ daemons })}
-              onOperate=${operate}
-            />
-          </section>
-          <${Arbiters} overview=${overview} />
-          <${Timeline} moves=${moves} onExplain=${explain} />
-          <${Events} events=${events} onExplain=${explain} />
-        </main>
+        <${Sections} ...${{ overview, moves, events, filter, explain, operate }} />
       `
     }
     ${open?.kind === "token" && html`<${TokenDialog} cluster=${cluster} onClose=${close} />`}
@@ -100,6 +72,43 @@ function Page() {
     }
     ${open?.kind === "explain" && html`<${ExplainDialog} cluster=${cluster} ...${open} onClose=${close} />`}
   `;
+}
+
+function Sections({ overview, moves, events, filter, explain, operate }) {
+  return html`<main>
+    <${Problems} overview=${overview} />
+    <section id="services" aria-labelledby="services-title">
+      <div class="titled">
+        <h2 id="services-title">Services <${Count} part=${overview.services} /></h2>
+        <label class="filter"
+          >filter
+          <input
+            ref=${filter}
+            type="search"
+            value=${cluster.view.filter}
+            placeholder="name, type, realm, state ( / )"
+            onInput=${(event) => setFilter(event.target.value)}
+        /></label>
+      </div>
+      <${Services}
+        part=${overview.services}
+        onOffset=${(services) => cluster.look({ services })}
+        onOperate=${operate}
+        onExplain=${explain}
+      />
+    </section>
+    <section id="daemons" aria-labelledby="daemons-title">
+      <h2 id="daemons-title">Daemons <${Count} part=${overview.daemons} /></h2>
+      <${Daemons}
+        part=${overview.daemons}
+        onOffset=${(daemons) => cluster.look({ daemons })}
+        onOperate=${operate}
+      />
+    </section>
+    <${Arbiters} overview=${overview} />
+    <${Timeline} moves=${moves} onExplain=${explain} />
+    <${Events} events=${events} onExplain=${explain} />
+  </main>`;
 }
 
 function Locked({ onToken }) {

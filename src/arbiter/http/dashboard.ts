@@ -8,7 +8,6 @@
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import type { Request, Response } from "express";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { Api } from "./api.ts";
@@ -27,16 +26,11 @@ const OWN_FILES: Readonly<Record<string, string>> = {
   "tables.js": SCRIPT,
   "timeline.js": SCRIPT,
 };
-const PACKAGES: Readonly<Record<string, string>> = {
-  "preact.js": "preact",
-  "hooks.js": "preact/hooks",
-  "htm.js": "htm",
-};
-/** As published, beside the CommonJS file that `require` finds. */
-const MODULES: Readonly<Record<string, string>> = {
-  preact: "preact.module.js",
-  "preact/hooks": "hooks.module.js",
-  htm: "htm.module.js",
+/** As published, for browsers. */
+const PACKAGES: Readonly<Record<string, () => string>> = {
+  "preact.js": () => import.meta.resolve("preact"),
+  "hooks.js": () => import.meta.resolve("preact/hooks"),
+  "htm.js": () => import.meta.resolve("htm"),
 };
 
 interface File {
@@ -59,14 +53,13 @@ function fileOf(name: string): Promise<File> {
 async function read(name: string): Promise<File> {
   const from = PACKAGES[name];
   const type = name === "index.html" ? "text/html; charset=utf-8" : (OWN_FILES[name] ?? SCRIPT);
-  const content = from === undefined ? await readFile(new URL(name, OWN)) : await moduleOf(from);
+  const content = from === undefined ? await readFile(new URL(name, OWN)) : await moduleOf(from());
   return { type, content, etag: `"${createHash("sha256").update(content).digest("base64url")}"` };
 }
 
 /** A browser knows no packages: what hooks take from preact stands beside them. */
-async function moduleOf(name: string): Promise<Buffer> {
-  const main = createRequire(import.meta.url).resolve(name);
-  const text = await readFile(new URL(MODULES[name] ?? "", `file://${main}`), "utf8");
+async function moduleOf(url: string): Promise<Buffer> {
+  const text = await readFile(new URL(url), "utf8");
   return Buffer.from(text.replaceAll(/from\s*"preact"/gu, 'from"./preact.js"'));
 }
 

@@ -33,12 +33,14 @@ const SOME_ROWS = 50;
 
 /** A screen of the cluster, however large it is. */
 export async function overview({ engine }: Api, request: Request, response: Response): Promise<void> {
-  const services = queryNumber(request, "services", Number.MAX_SAFE_INTEGER) ?? 0;
-  const daemons = queryNumber(request, "daemons", Number.MAX_SAFE_INTEGER) ?? 0;
-  const limit = queryNumber(request, "limit", MOST_ROWS) ?? SOME_ROWS;
-  if (typeof services === "object" || typeof daemons === "object" || typeof limit === "object") {
-    for (const wrong of [services, daemons, limit])
-      if (typeof wrong === "object") return sendProblem(response, wrong);
+  const numbers = {
+    services: queryNumber(request, "services", Number.MAX_SAFE_INTEGER) ?? 0,
+    daemons: queryNumber(request, "daemons", Number.MAX_SAFE_INTEGER) ?? 0,
+    limit: queryNumber(request, "limit", MOST_ROWS) ?? SOME_ROWS,
+  };
+  const wrong = Object.values(numbers).find((value) => typeof value === "object");
+  if (wrong !== undefined) {
+    sendProblem(response, wrong);
     return;
   }
   const given: unknown = request.query["filter"];
@@ -47,7 +49,12 @@ export async function overview({ engine }: Api, request: Request, response: Resp
   sendJson(
     response,
     200,
-    overviewOf(shown, engine.around, engine.latencies, { services, daemons, limit, filter }),
+    overviewOf(shown, engine.around, engine.latencies, {
+      services: Number(numbers.services),
+      daemons: Number(numbers.daemons),
+      limit: Number(numbers.limit),
+      filter,
+    }),
   );
 }
 
