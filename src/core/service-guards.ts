@@ -230,7 +230,8 @@ export function hasPredecessor(state: ArbiterState, view: ServiceView): boolean 
 
 /** By a master in common. Where the files don't tell, one that a candidate holds may be. */
 function isSameWork(view: ServiceView, { spec, row }: ServiceView): boolean {
-  if (spec.masters.some((name) => view.spec.masters.includes(name))) return true;
+  const masters = spec.masters.length > 0 ? spec.masters : spec.candidates;
+  if (masters.some((name) => view.spec.masters.includes(name))) return true;
   const isUnknown = spec.masters.length === 0 || view.row.epoch === 0;
   return isUnknown && row.holder !== null && view.spec.candidates.includes(row.holder);
 }

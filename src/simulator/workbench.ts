@@ -169,10 +169,7 @@ export class Workbench {
       clusterId: clusterId ?? "",
     };
     this.#works.set(service, work);
-    if (this.#works.size > this.#simulation.options.capacity)
-      throw new Violation(
-        `${name} holds ${this.#works.size} services, and has a capacity of ${this.#simulation.options.capacity}`,
-      );
+    this.#mustHaveCapacity();
     oneHolder.begin(work, world.nowMs);
     if (isLaunched) {
       const guard = this.#guard(work);
@@ -180,6 +177,16 @@ export class Workbench {
       guard.set(clock.toWorld(lease.fenceAtMs));
     }
     this.#begin(work);
+  }
+
+  /** A store that has lost its past knows of no holdings, and \`hold\` keeps what was given elsewhere. */
+  #mustHaveCapacity(): void {
+    const { capacity, onArbiterLoss, losesStore, faults } = this.#simulation.options;
+    if (onArbiterLoss === "hold" || losesStore === true || faults.restoreEveryMs > 0) return;
+    if (this.#works.size <= capacity) return;
+    throw new Violation(
+      `${this.#employer.name} holds ${this.#works.size} services, and has a capacity of ${capacity}`,
+    );
   }
 
   demote({ service, epoch }: EffectOf<"demote">): void {
