@@ -329,6 +329,9 @@ export class Engine {
       case "campaign":
         this.#lane.campaign(effect.expected, effect.next);
         return;
+      case "touchStore":
+        this.#lane.touch(effect.record);
+        return;
       case "load":
         this.#lane.load(effect.term);
         return;

@@ -103,6 +103,15 @@ export class StoreLane {
     }
   }
 
+  touch(record: LeadershipRecord): void {
+    const beganAtMs = this.#options.now();
+    const told = (isWritten: boolean): void =>
+      this.#options.push({ kind: "storeTouched", isWritten, beganAtMs });
+    this.#measured("campaign", this.#options.store.campaign(record, record))
+      .then(({ won }) => told(won))
+      .catch(() => told(false));
+  }
+
   load(term: number): void {
     void this.#load(term).catch((error: unknown) => this.#failed("load", error));
   }

@@ -208,6 +208,8 @@ export type ArbiterEvent = Moment &
         readonly arbiter: string;
         readonly answer: ArbiterPromiseAnswer | null;
       }
+    /** Answer to `touchStore`. */
+    | { readonly kind: "storeTouched"; readonly isWritten: boolean; readonly beganAtMs: number }
     /** A daemon or a standby has a cluster map of this version. */
     | { readonly kind: "mapSeen"; readonly version: number }
     /** Another process wrote into the store: a hint to look. */
@@ -245,6 +247,8 @@ export type ArbiterEffect =
   | { readonly kind: "timer"; readonly key: string; readonly atMs: number | null }
   | { readonly kind: "readLeadership" }
   | { readonly kind: "campaign"; readonly expected: LeadershipRecord | null; readonly next: LeadershipRecord }
+  /** Writes the record as it is, to see whether the store takes writes; answered by `storeTouched`. */
+  | { readonly kind: "touchStore"; readonly record: LeadershipRecord }
   | { readonly kind: "load"; readonly term: number }
   | { readonly kind: "answer"; readonly id: string; readonly answer: CommandAnswer }
   | {

@@ -15,6 +15,7 @@ import type { ArbiterState, ElectableList } from "./arbiter-state.ts";
 import { extensionEndOf } from "./lease.ts";
 import { PROTOCOL, type ArbiterPromiseRequest } from "./messages.ts";
 import type { Step } from "./step.ts";
+import { couldLeadInstead, touchStore } from "./store-touch.ts";
 
 /** A round that isn't complete after this share of the time-to-live is begun anew. */
 const ROUND_SHARE = 1 / 4;
@@ -105,6 +106,7 @@ export function arbiterPromiseAsked(step: Step, event: Asked): void {
     const untilMs = Math.max(nowMs + forMs, state.leadership.promised?.untilMs ?? 0);
     state.leadership.promised = { leader, term, untilMs };
   }
+  if (forMs > 0) touchStore(step);
   step.effects.push({
     kind: "answerArbiterPromise",
     id,
@@ -136,6 +138,7 @@ function refusalOf(state: ArbiterState, request: ArbiterPromiseRequest, nowMs: n
   if (leadership.campaignsOpen > 0) return "its campaign is on its way";
   if (mode === "campaigning" || mode === "loading" || mode === "leading" || mode === "releasing")
     return `it is ${mode} itself`;
+  if (request.forMs > 0 && couldLeadInstead(state, nowMs)) return "the store answers here";
   return null;
 }
 

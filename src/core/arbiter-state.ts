@@ -173,6 +173,9 @@ export interface LeadershipView {
   /** When a standby last asked for the record, and whether something changed while it waits for it. */
   lookedAtMs: number;
   lookOnceMore: boolean;
+  /** Whether the store takes writes from here: one is on its way; when the last good one began. */
+  touching: boolean;
+  touchedAtMs: number;
   /** A commit's outcome is unknown: a new term is taken before anything else is committed. */
   needsNewTerm: boolean;
   storeDownSinceMs: number | null;

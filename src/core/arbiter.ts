@@ -39,6 +39,7 @@ import { takeReport } from "./reports.ts";
 import { endDoubt, newSelfDoubt, takeOpinion } from "./self-doubt.ts";
 import { evaluate } from "./service.ts";
 import { indexCandidates, indexHoldings, orphanSpec, serviceView, unknownRow } from "./service-view.ts";
+import { storeTouched } from "./store-touch.ts";
 import { beginStep, flush, isLeading, mayCommit, setTimer, tell, type Step } from "./step.ts";
 
 /** Beyond so many daemons the first checks are spread over an interval. */
@@ -161,6 +162,9 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
       return null;
     case "arbiterPromiseAnswered":
       arbiterPromiseAnswered(step, event);
+      return null;
+    case "storeTouched":
+      storeTouched(step, event);
       return null;
     case "mapSeen":
       mapSeen(step, event.version);

@@ -29,6 +29,8 @@ export function newLeadership(): LeadershipView {
     calling: false,
     lookedAtMs: 0,
     lookOnceMore: false,
+    touching: false,
+    touchedAtMs: -Infinity,
     needsNewTerm: false,
     storeDownSinceMs: null,
     storeProblem: null,

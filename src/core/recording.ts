@@ -117,6 +117,8 @@ export function summary(effect: ArbiterEffect): string {
       return effect.kind;
     case "campaign":
       return `campaign ${JSON.stringify(effect.next)}`;
+    case "touchStore":
+      return `touch beat ${effect.record.beat} of term ${effect.record.term}`;
     case "load":
       return `load term ${effect.term}`;
     case "answer":

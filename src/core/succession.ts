@@ -52,6 +52,11 @@ function yieldingMs(state: ArbiterState): number {
   return others < 1 ? 0 : (PREFERENCE_TTLS + others * RANK_SHARE) * state.model.arbiterLeaseMs;
 }
 
+/** It would lead once the record lets it: listed, itself, and electable. */
+export function isInLine(state: ArbiterState): boolean {
+  return state.self.electable && mayByRecordAtMs(state) !== Infinity;
+}
+
 function mayByRecordAtMs(state: ArbiterState): number {
   const { leadership, options } = state;
   const { beatSeenAtMs } = leadership;

@@ -233,6 +233,8 @@ export class ArbiterHost implements Host {
         return this.#readLeadership(process);
       case "campaign":
         return this.#campaign(process, effect);
+      case "touchStore":
+        return this.#touch(process, effect);
       case "load":
         return this.#load(process, effect.term);
       case "answer":
@@ -373,6 +375,13 @@ export class ArbiterHost implements Host {
       if (result.kind === "ok") this.#push({ kind: "campaigned", ...result.value, beganAtMs });
       else this.#push({ kind: "storeFailed", what: "campaign", detail: result.detail });
     });
+  }
+
+  #touch(process: Process, { record }: EffectOf<"touchStore">): void {
+    const beganAtMs = process.nowMs();
+    this.#store.campaign(process, record, record, (result) =>
+      this.#push({ kind: "storeTouched", isWritten: result.kind === "ok" && result.value.won, beganAtMs }),
+    );
   }
 
   #load(process: Process, term: number): void {

@@ -255,6 +255,9 @@ export class ClusterRig {
       case "campaign":
         this.#campaign(effect.expected, effect.next);
         return;
+      case "touchStore":
+        this.arbiter({ kind: "storeTouched", isWritten: this.store === "up", beganAtMs: this.nowMs });
+        return;
       case "load":
         this.arbiter({
           kind: "loaded",

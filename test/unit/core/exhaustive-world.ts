@@ -281,6 +281,7 @@ export class SmallWorld {
         return;
       case "record":
       case "answer":
+      case "touchStore":
       case "askArbiterPromise":
       case "askOpinion":
       case "answerArbiterPromise":
