@@ -142,11 +142,6 @@ function refusalOf(state: ArbiterState, request: ArbiterPromiseRequest, nowMs: n
   return null;
 }
 
-/** Until then this arbiter has promised not to lead. */
-export function promisedUntilMs(state: ArbiterState): number {
-  return state.leadership.promised?.untilMs ?? 0;
-}
-
 /** Keeps in mind what the store may hold from now on, until it is known. */
 export function noteAttempt(
   state: ArbiterState,

@@ -164,14 +164,8 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
       arbiterPromiseAnswered(step, event);
       return null;
     case "storeTouched":
-      storeTouched(step, event);
-      return null;
-    case "mapSeen":
-      mapSeen(step, event.version);
-      return null;
     case "storeChanged":
-      storeChanged(step);
-      return null;
+    case "mapSeen":
     case "stalled":
     case "windowOpened":
     case "opinionGiven":
@@ -181,12 +175,23 @@ function route(step: Step, event: ArbiterEvent): DaemonView | null {
   }
 }
 
-type Heard = Extract<ArbiterEvent, { kind: "stalled" | "windowOpened" | "opinionGiven" | "noted" }>;
+type Heard = Extract<
+  ArbiterEvent,
+  {
+    kind: "storeTouched" | "storeChanged" | "mapSeen" | "stalled" | "windowOpened" | "opinionGiven" | "noted";
+  }
+>;
 
 /** What this process, its calendar and the other arbiters have to say. */
 function hear(step: Step, event: Heard): void {
   const { state } = step;
   switch (event.kind) {
+    case "storeTouched":
+      return storeTouched(step, event);
+    case "storeChanged":
+      return storeChanged(step);
+    case "mapSeen":
+      return mapSeen(step, event.version);
     case "stalled":
       state.lastStallEndMs = event.nowMs;
       state.lastStallLateMs = event.lateMs;
@@ -273,6 +278,8 @@ function adoptServices(step: Step): void {
     if (known !== undefined) {
       view.history = known.history;
       view.lastGapMs = known.lastGapMs;
+      // Found out in an earlier term that ended before it could be written down: still so (I1).
+      if (known.isPastLost && known.row.epoch === view.row.epoch) view.isPastLost = true;
     }
     const move = state.settings.moves[view.spec.name];
     if (move !== undefined && move.verb === "failover" && move.doneAtBoots === null)

@@ -9,11 +9,11 @@
  */
 import type { ArbiterEvent } from "./arbiter-io.ts";
 import type { ArbiterState, LeadershipView } from "./arbiter-state.ts";
-import { askOthers, noteAttempt, promisedUntilMs, rivals } from "./arbiter-promise.ts";
+import { askOthers, noteAttempt, rivals } from "./arbiter-promise.ts";
 import type { LeadershipRecord } from "./model.ts";
 import { raisedBy } from "./plausible.ts";
 import { setTimer, tell, type Step } from "./step.ts";
-import { electable, mayCampaignAtMs } from "./succession.ts";
+import { electable, mayCampaignAtMs, promisedUntilMs } from "./succession.ts";
 
 /** Beats in a time-to-live, so that three may be lost. */
 const BEATS_A_TTL = 4;

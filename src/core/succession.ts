@@ -5,7 +5,6 @@
  * is away. Each waits until the beat has stood still for the record's time-to-live × (1 + drift), on
  * its own clock, and for its place in line on top, so that they don't all come at once.
  */
-import { promisedUntilMs } from "./arbiter-promise.ts";
 import type { ArbiterState, ElectableList } from "./arbiter-state.ts";
 import { weight } from "./hash.ts";
 import { CLOCK_SLACK_MS } from "./model.ts";
@@ -31,6 +30,11 @@ export function electable(state: ArbiterState): ElectableList {
 /** Being unreachable is no reason to be forgotten. */
 function listedState(state: ArbiterState, name: string): string | null {
   return state.leadership.record?.electable.find((one) => one.name === name)?.stateId ?? null;
+}
+
+/** Until then this arbiter has promised not to lead. */
+export function promisedUntilMs(state: ArbiterState): number {
+  return state.leadership.promised?.untilMs ?? 0;
 }
 
 /** When this arbiter may campaign; `Infinity`: not at all while the record is as it is. */

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createArbiter, stepArbiter } from "../../../src/core/arbiter.ts";
 import type { ArbiterEffect, ArbiterEvent, Moment } from "../../../src/core/arbiter-io.ts";
 import type { ArbiterState } from "../../../src/core/arbiter-state.ts";
-import type { LeadershipRecord } from "../../../src/core/model.ts";
+import type { ArbiterSpec, LeadershipRecord } from "../../../src/core/model.ts";
 import { MASTER_AND_SPARE } from "./arbiter-models.ts";
 
 type Pushed<E> = E extends unknown ? Omit<E, keyof Moment> : never;
@@ -27,13 +27,15 @@ class Standby {
   constructor(name: "b" | "c", electable = true) {
     const [first] = MASTER_AND_SPARE.arbiters;
     if (first === undefined) throw new Error("the model has no arbiter");
-    const arbiters = LISTED.map(({ name: one, url }) => ({
-      ...first,
-      name: one,
-      url,
-      role: one === "a" ? ("master" as const) : ("spare" as const),
-      electable: one !== name || electable,
-    }));
+    const arbiters: ArbiterSpec[] = [];
+    for (const { name: one, url } of LISTED)
+      arbiters.push({
+        ...first,
+        name: one,
+        url,
+        role: one === "a" ? "master" : "spare",
+        electable: one !== name || electable,
+      });
     const configuration = { version: 0, hash: "h", atWallMs: 0, by: "test", files: {} };
     this.state = createArbiter({
       name,
