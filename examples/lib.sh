@@ -26,10 +26,10 @@ arbiter() { node "$bin" "$@"; }
 
 # start NAME COMMAND...: in the background, its output in NAME.log, its number in NAME.pid.
 start() {
-  name=$1
+  log=$1
   shift
-  "$@" >>"$work/$name.log" 2>&1 &
-  echo $! >"$work/$name.pid"
+  "$@" >>"$work/$log.log" 2>&1 &
+  echo $! >"$work/$log.pid"
   started="$! $started"
 }
 
@@ -63,3 +63,14 @@ machine() {
 holder() { arbiter resolve web --config "$work/$1/etc"; }
 held_by() { arbiter resolve web --json --config "$work/$1/etc" | grep -q "\"holder\": *\"$2\""; }
 leads() { arbiter leader --config "$work/$1/etc" | grep -q "^$2 "; }
+
+# web_daemons NAME: a master and a spare of the service `web`, as that machine's files say; while active,
+# each writes its name and epoch to work.txt, five times a second.
+web_daemons() {
+  for name in web-1 web-2; do
+    role=master
+    [ "$name" = web-2 ] && role=spare
+    start "$name" node "$bin" daemon --role "$role" --name "$name" --config "$work/$1/etc" \
+      --state-dir "$work/$name" -- sh -c 'while sleep 0.2; do echo "$ARBITER_NAME $ARBITER_EPOCH" >>"$0"; done' "$work/work.txt"
+  done
+}

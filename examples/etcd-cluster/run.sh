@@ -29,12 +29,7 @@ done
 for number in 1 2 3; do
   start "arbiter-$number" node "$bin" start --config "$work/$number/etc" --name "arbiter-$number"
 done
-for name in web-1 web-2; do
-  role=master
-  [ "$name" = web-2 ] && role=spare
-  start "$name" node "$bin" daemon --role "$role" --name "$name" --config "$work/1/etc" \
-    --state-dir "$work/$name" -- sh -c 'while sleep 0.2; do echo "$ARBITER_NAME $ARBITER_EPOCH" >>"$0"; done' "$work/work.txt"
-done
+web_daemons 1
 until_true 60 held_by 2 web-1
 
 say "Three arbiters on three members of etcd. web-1 has the service."

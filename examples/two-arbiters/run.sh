@@ -8,12 +8,7 @@ for name in one two; do
   machine "$name"
   start "$name" node "$bin" start --config "$work/$name/etc" --name "$name"
 done
-for name in web-1 web-2; do
-  role=master
-  [ "$name" = web-2 ] && role=spare
-  start "$name" node "$bin" daemon --role "$role" --name "$name" --config "$work/one/etc" \
-    --state-dir "$work/$name" -- sh -c 'while sleep 0.2; do echo "$ARBITER_NAME $ARBITER_EPOCH" >>"$0"; done' "$work/work.txt"
-done
+web_daemons one
 until_true 30 held_by one web-1
 until_true 30 leads one one
 until_true 30 leads two one

@@ -10,15 +10,15 @@ import type { Loaded, Watch } from "../config/index.ts";
 import type { ConfigurationVersion } from "../core/arbiter-io.ts";
 import type { ClusterModel } from "../core/model.ts";
 import { messageOf } from "../protocol/errors.ts";
-import { nowMs } from "../shell/clock.ts";
 import type { Store, StoreContents } from "../store/contract.ts";
-import { holderOf, leaderOf } from "./cluster-map.ts";
+import { holderOf } from "./cluster-map.ts";
 import { errorsOf, isIn, isValid, newWarnings, planLines, restartNotes, versionOf } from "./configuration.ts";
 import type { ValidConfiguration } from "./configuration.ts";
 import type { Engine } from "./engine.ts";
 import type { ReloadOutcome } from "./http/api.ts";
 import type { ProcessLog } from "./log.ts";
 import { committedInstead, readVersion } from "./sync/committed.ts";
+import { Copies } from "./sync/copies.ts";
 import { areSameFiles, fileDifferences } from "./sync/drift.ts";
 import type { Joined, MembersChange, MembersOutcome } from "./sync/joined.ts";
 import { digestOf, withJoined } from "./sync/joined.ts";
@@ -28,7 +28,6 @@ import { OwnFolder } from "./sync/own-folder.ts";
 
 /** How long a valid edit waits to be in the store before the caller is told to look later. */
 const CONFIRM_MS = 8_000;
-const DECLINED_MS = 15_000;
 const UNCONFIRMED =
   "The files are valid, but the store has not taken them yet; they come into force when it does.";
 
@@ -53,6 +52,8 @@ export class ConfigurationFollower {
   readonly #options: FollowerOptions;
   #inForce: ValidConfiguration;
   readonly #folder: OwnFolder;
+  /** What they are where `config_sync = replicate`. */
+  readonly copies: Copies;
   /** Daemons that joined beside the files, as far as this arbiter knows. */
   #joined: Joined = {};
   /** Files that the committed version went before when this arbiter took the lead: an edit they are not. */
@@ -62,8 +63,6 @@ export class ConfigurationFollower {
   /** One reading at a time: two at once could take an older one for the newer. */
   #turn: Promise<unknown> = Promise.resolve();
   #refused = "";
-  /** Files of the leader that can't be used here: what they lack may be put right. */
-  #declined: { readonly hash: string; readonly untilMs: number } | null = null;
   #watch: Watch | null = null;
 
   constructor(options: FollowerOptions, inForce: ValidConfiguration) {
@@ -71,6 +70,13 @@ export class ConfigurationFollower {
     this.#inForce = inForce;
     const { path, env, log } = options;
     this.#folder = new OwnFolder(path, env, log, inForce);
+    this.copies = new Copies({ ...options, folder: this.#folder });
+  }
+
+  /** A leader's own state knows it first, also where an answer was late. */
+  get #whoJoined(): Joined {
+    const { leadership, settings } = this.#options.engine.state;
+    return leadership.mode === "leading" ? settings.joined : this.#joined;
   }
 
   get inForce(): ValidConfiguration {
@@ -80,8 +86,9 @@ export class ConfigurationFollower {
   manifest(): Manifest {
     return manifestOf(this.#options.engine.state, {
       configSync: this.#inForce.settings.configSync,
-      joined: digestOf(this.#joined),
+      joined: digestOf(this.#whoJoined),
       own: this.#folder.own,
+      folder: this.#folder.identity,
     });
   }
 
@@ -194,7 +201,7 @@ export class ConfigurationFollower {
   }
 
   async #withJoined(files: ValidConfiguration): Promise<ValidConfiguration> {
-    const { loaded, leftOut } = await withJoined(files, this.#joined, this.#options.env);
+    const { loaded, leftOut } = await withJoined(files, this.#whoJoined, this.#options.env);
     for (const { name, why } of leftOut)
       this.#options.log.warn(`${name}, which has joined, is left out: ${why}`);
     return loaded;
@@ -229,8 +236,9 @@ export class ConfigurationFollower {
     }
     if (!isValid(loaded)) {
       const refused = this.#refuse(errorsOf(loaded));
-      const leader = this.#leaderOfCopies();
-      if (leader !== null && (await this.#restore(leader.name)) !== null) this.#refusedCopy = true;
+      const leader = this.copies.leader(this.#inForce);
+      if (leader !== null && (await this.copies.restore(leader.name, this.#inForce.directory)) !== null)
+        this.#refusedCopy = true;
       return refused;
     }
     const { name, engine } = this.#options;
@@ -246,29 +254,20 @@ export class ConfigurationFollower {
       if (loaded.hash === state.configuration.hash) this.#inForce = { ...loaded, model: inForce, members };
       return { kind: "unchanged", version: state.configuration.version, hash: loaded.hash };
     }
-    const leader = this.#leaderOfCopies();
+    const leader = this.copies.leader(this.#inForce);
     if (leader !== null && !isKnown) return await this.#refuseCopy(loaded, leader);
     this.#passedOver = null;
     return await this.#apply({ loaded, version: versionOf(loaded, by, Date.now()) });
-  }
-
-  /** The leader of whose files this arbiter's are copies; null: they are its own. */
-  #leaderOfCopies(): { readonly name: string; readonly url: string } | null {
-    const { state } = this.#options.engine;
-    const { mode, record } = state.leadership;
-    if (this.#inForce.settings.configSync !== "replicate" || mode !== "standing-by") return null;
-    const leader = leaderOf(state);
-    return leader === null || record === null ? null : { name: leader, url: record.url };
   }
 
   async #refuseCopy(
     loaded: ValidConfiguration,
     leader: { readonly name: string; readonly url: string },
   ): Promise<ReloadOutcome> {
-    const newest = await this.#newest();
+    const newest = await this.copies.newestOnceItIs(loaded.hash);
     // The leader's own edit, which came here another way.
     if (newest?.hash === loaded.hash) return await this.#apply({ loaded, version: newest });
-    const kept = await this.#restore(leader.name);
+    const kept = await this.copies.restore(leader.name, this.#inForce.directory);
     this.#refusedCopy = true;
     const { name } = this.#options;
     return this.#refuse([
@@ -276,33 +275,18 @@ export class ConfigurationFollower {
     ]);
   }
 
-  async #newest(): Promise<ConfigurationVersion | null> {
-    const [newest] = await this.#options.store.configurations(1).catch(() => []);
-    return newest ?? null;
-  }
-
-  /** Puts the committed version back into the folder; null: it can't be had now, or not be written. */
-  async #restore(leader: string): Promise<string | null> {
-    const newest = await this.#newest();
-    if (newest === null) return null;
-    const loaded = await this.#read(newest);
-    if (!isValid(loaded)) return null;
-    this.#options.log.info(`The files of ${leader} are put back into the folder.`);
-    return await this.#folder.write(newest, loaded);
-  }
-
   async #replicate(version: ConfigurationVersion, leader: string): Promise<void> {
     const { name, engine, log } = this.#options;
-    if (engine.state.leadership.mode === "leading" || this.#isDeclined(version)) return;
+    if (engine.state.leadership.mode === "leading" || this.copies.isDeclined(version)) return;
     if (areSameFiles(fileDifferences(this.#folder.own.files, hashesOf(version.files)))) return;
     const loaded = await this.#read(version);
     if (!isValid(loaded)) {
-      this.#declined = { hash: version.hash, untilMs: nowMs() + DECLINED_MS };
+      this.copies.decline(version);
       this.#refuse([`${leader}'s files can't be used here.`, ...errorsOf(loaded)]);
       return;
     }
     if (!isIn(loaded.model, name)) {
-      this.#declined = { hash: version.hash, untilMs: nowMs() + DECLINED_MS };
+      this.copies.decline(version);
       this.#refuse([
         `This arbiter, ${name}, is no longer in ${leader}'s files: it goes on with its own. Stop it (\`arbiter stop\`), or put its file back there.`,
       ]);
@@ -313,7 +297,10 @@ export class ConfigurationFollower {
         `${leader}'s files mean something else on this machine (its environment variables?): they are taken all the same.`,
       );
     const kept = await this.#folder.write(version, loaded);
-    if (kept === null) return;
+    if (kept === null) {
+      this.copies.decline(version);
+      return;
+    }
     log.info(`Version ${version.version} was taken over from ${leader}; the files before it are in ${kept}.`);
     this.#refusedCopy = false;
     this.#refused = "";
@@ -324,10 +311,6 @@ export class ConfigurationFollower {
     this.#inForce = next;
     const configuration = { ...version, hash: loaded.hash };
     engine.push({ kind: "configured", model: next.model, configuration, plan });
-  }
-
-  #isDeclined({ hash }: ConfigurationVersion): boolean {
-    return this.#declined?.hash === hash && this.#declined.untilMs > nowMs();
   }
 
   async #rollBack(version: ConfigurationVersion, by: string): Promise<ReloadOutcome> {

@@ -50,9 +50,9 @@ export class SyncRig {
     return found;
   }
 
-  async start(name: string): Promise<ArbiterProcess> {
+  async start(name: string, config?: string): Promise<ArbiterProcess> {
     const machine = this.machine(name);
-    machine.process = new ArbiterProcess(machine.config, name, {});
+    machine.process = new ArbiterProcess(config ?? machine.config, name, {});
     await machine.process.ready();
     return machine.process;
   }

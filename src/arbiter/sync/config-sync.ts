@@ -302,8 +302,10 @@ export class ConfigSync {
     const { follower, store, log } = this.#options;
     const { version, hash, configSync, joined } = leading;
     const own = this.#ownManifest();
+    const isShared = own.folder !== "" && own.folder === leading.folder;
+    follower.copies.isLeadersFolder = isShared;
     try {
-      if (configSync === "replicate" && own.own.hash !== hash) {
+      if (configSync === "replicate" && own.own.hash !== hash && !isShared) {
         const [newest] = await store.configurations(1);
         if (newest?.hash === hash) await follower.replicate(newest, leading.name);
       }

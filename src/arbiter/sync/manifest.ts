@@ -35,6 +35,8 @@ export interface Manifest {
   /** Changes with the daemons that have joined; empty: none has. */
   readonly joined: string;
   readonly own: OwnFiles;
+  /** The same on arbiters of one machine that read one folder; empty: not known. */
+  readonly folder: string;
   readonly refusedEdit: { readonly at: string; readonly errors: readonly string[] } | null;
 }
 
@@ -59,7 +61,7 @@ const PROGRAM = programVersion();
 
 export function manifestOf(
   { options, leadership, configuration, refusedEdit }: ArbiterState,
-  rest: Pick<Manifest, "configSync" | "joined" | "own">,
+  rest: Pick<Manifest, "configSync" | "joined" | "own" | "folder">,
 ): Manifest {
   return {
     name: options.name,
@@ -93,6 +95,7 @@ export function parseManifest(value: unknown): Parsed<Manifest> {
     configSync: word(from, "configSync", NAME),
     joined: from["joined"] === undefined ? "" : text(from, "joined", NAME),
     own: object(from, "own", ownFiles),
+    folder: from["folder"] === undefined ? "" : text(from, "folder", NAME),
     refusedEdit:
       from["refusedEdit"] === null || from["refusedEdit"] === undefined
         ? null

@@ -96,7 +96,6 @@ export class Membership {
     return await this.#drop(name, by, origin, {
       type: "member.removed",
       text: `${name} is removed`,
-      isAsked: true,
       hasForce,
     });
   }
@@ -108,7 +107,6 @@ export class Membership {
     how: {
       readonly type: string;
       readonly text: string;
-      readonly isAsked: boolean;
       readonly hasForce: boolean;
     },
   ): Promise<MembersOutcome> {
@@ -150,9 +148,12 @@ export class Membership {
       const why = this.#whyGone(state, name);
       if (why === null) continue;
       this.#isDropping = true;
-      void this.#drop(name, "the arbiter", {}, { ...why, isAsked: false, hasForce: false }).finally(() => {
-        this.#isDropping = false;
-      });
+      void this.#drop(name, "the arbiter", {}, { ...why, hasForce: false })
+        // It is tried again at the next look.
+        .catch(() => null)
+        .finally(() => {
+          this.#isDropping = false;
+        });
       return;
     }
   }

@@ -1,5 +1,8 @@
 /** This arbiter's configuration folder: what lies in it, and putting a version of the configuration there. */
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import type { Loaded } from "../../config/index.ts";
 import type { ConfigurationVersion } from "../../core/arbiter-io.ts";
 import { messageOf } from "../../protocol/errors.ts";
@@ -9,10 +12,19 @@ import type { OwnFiles } from "./manifest.ts";
 import { ownFilesOf } from "./manifest.ts";
 import { replaceFiles } from "./replace-files.ts";
 
+/** Empty: not known. A machine and a directory on it, without telling either. */
+function identityOf(directory: string): string {
+  const { dev, ino } = statSync(directory, { throwIfNoEntry: false }) ?? { dev: 0, ino: 0 };
+  if (ino === 0) return "";
+  return createHash("sha256").update(`${hostname()} ${dev} ${ino}`).digest("hex");
+}
+
 export class OwnFolder {
   readonly #path: string;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #log: ProcessLog;
+  /** Whoever says the same has the same folder. */
+  readonly identity: string;
   /** As they were last read or written, in force or not. */
   own: OwnFiles;
 
@@ -26,6 +38,7 @@ export class OwnFolder {
     this.#env = env;
     this.#log = log;
     this.own = ownFilesOf(loaded);
+    this.identity = identityOf(loaded.directory);
   }
 
   async read(): Promise<Loaded> {

@@ -69,7 +69,7 @@ export async function finishReplacement(folder: string): Promise<boolean> {
   try {
     incoming = readIncoming(await readFile(join(incomingFolder, LIST), "utf8"));
   } catch (error) {
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return false;
+    if (["ENOENT", "ENOTDIR", "EACCES"].includes(codeOf(error))) return false;
     throw error;
   }
   const kept = join(folder, REPLACED, incoming.stamp);

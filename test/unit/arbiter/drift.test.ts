@@ -19,6 +19,7 @@ const manifest: Manifest = {
   hash: "h4",
   configSync: "warn",
   joined: "",
+  folder: "",
   own: { hash: "h4", errors: 0, files },
   refusedEdit: null,
 };
