@@ -139,6 +139,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./config.ts")).configCommand(),
   },
   {
+    name: "simulate",
+    group: CONFIGURE,
+    summary: "run this configuration through random faults, in virtual time",
+    load: async () => (await import("./simulate.ts")).simulateCommand(),
+  },
+  {
     name: "init",
     group: CONFIGURE,
     summary: "write a commented sample configuration",

@@ -71,12 +71,12 @@ export class Simulation {
     seed: number,
     options: SimulationOptions,
     mutation: Mutation,
-    runs: { readonly fastForward: boolean } = { fastForward: true },
+    runs: { readonly fastForward: boolean; readonly model?: ClusterModel } = { fastForward: true },
   ) {
     this.options = options;
     this.mutation = mutation;
     this.world = new World(seed);
-    this.whole = makeCluster(options);
+    this.whole = runs.model ?? makeCluster(options);
     this.model = this.whole;
     this.configuration = this.#nextConfiguration();
     this.network = new Network(this.world, options.network);

@@ -38,6 +38,8 @@ export class OneHolder {
   readonly #isExempt: boolean;
   /** Begun so far. */
   activations = 0;
+  /** Hears of each service of which work began, ended, or may go on for longer. */
+  onChange: ((service: string) => void) | null = null;
 
   constructor(isExempt = false) {
     this.#isExempt = isExempt;
@@ -54,6 +56,7 @@ export class OneHolder {
     works.add(work);
     this.#works.set(workOf(service), works);
     this.check(service, worldMs);
+    this.onChange?.(service);
   }
 
   /** The store was emptied: a service that no candidate remembers begins anew. */
@@ -62,12 +65,13 @@ export class OneHolder {
   }
 
   end(work: Work): void {
-    this.#works.get(workOf(work.service))?.delete(work);
+    if (this.#works.get(workOf(work.service))?.delete(work) === true) this.onChange?.(work.service);
   }
 
   extend(work: Work, leaseEndMs: number, worldMs: number): void {
     work.leaseEndMs = leaseEndMs;
     this.check(work.service, worldMs);
+    this.onChange?.(work.service);
   }
 
   check(service: string, worldMs: number): void {
