@@ -99,6 +99,16 @@ function addCounts(registry: Registry, state: ArbiterState, around: MetricsAroun
     },
   });
   addGauge(registry, {
+    name: "arbiter_daemons_not_ready",
+    help: "Daemons that answer, but say that something is missing for them to take a service.",
+    collect() {
+      const views = [...state.daemons.values()];
+      this.set(
+        views.filter(({ report, failedChecks }) => failedChecks === 0 && report?.ready === false).length,
+      );
+    },
+  });
+  addGauge(registry, {
     name: "arbiter_services",
     help: "Services, by phase.",
     labelNames: ["phase"],

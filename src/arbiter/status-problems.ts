@@ -9,6 +9,7 @@ import { drillProblems } from "./drill-problems.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
 import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
 import { heldBackUntilMs } from "../core/failover-budget.ts";
+import { spareProblems } from "./spare-problems.ts";
 import { pauseOf, seenThrough } from "./status-facts.ts";
 import type { Surroundings } from "./status-facts.ts";
 
@@ -19,6 +20,7 @@ export type ProblemCode =
   | "vacant"
   | "suspect"
   | "degraded"
+  | "pool-exhausted"
   | "config-refused"
   | "drift"
   | "drill-failed"
@@ -48,7 +50,7 @@ export function problemsOf(state: ArbiterState, around: Surroundings): readonly 
     const problem = degradation(state, view);
     if (problem !== null) list.push(problem);
   }
-  list.push(...drillProblems(state, around));
+  list.push(...spareProblems(state, (name) => whyNot(state, name)), ...drillProblems(state, around));
   for (const view of state.services.values()) {
     const pause = pauseOf(state, view.row.service, around.wallMs);
     if (pause !== null && !pause.all) list.push(paused(view.row.service, view.row.service, pause));
@@ -212,7 +214,7 @@ function degradation(state: ArbiterState, view: ServiceView): StatusProblem | nu
     code: "degraded",
     subject: view.row.service,
     text: `${view.row.service} is ${view.phase === "held" ? "held" : view.phase}, but not every candidate could take it: ${unable.join(", ")}.`,
-    next: "Start what is down, repair what is unhealthy, end the maintenance.",
+    next: "Start what is down, repair what is unhealthy or not ready, end the maintenance.",
   };
 }
 
@@ -233,7 +235,8 @@ function reachable(view: DaemonView): string | null {
 function ability({ report }: DaemonView): string | null {
   if (report === null) return null;
   if (report.state === "failed" || report.state === "leaving") return report.state;
-  return report.healthy ? null : "unhealthy";
+  if (!report.healthy) return "unhealthy";
+  return report.ready ? null : `not ready (${report.reason === "" ? "it doesn't say why" : report.reason})`;
 }
 
 function count(of: number, what: string): string {

@@ -129,6 +129,14 @@ export const LAUNCH_KEYS: readonly KeySpec[] = [
     meaning: "How long each of these four may take.",
   },
   {
+    name: "hook_dry_run",
+    kind: "boolean",
+    fallback: "0",
+    where: ANY,
+    meaning:
+      "The hooks understand `ARBITER_DRY_RUN=1`: while the daemon waits each is run with it, changes nothing, and says by its exit code whether it could.",
+  },
+  {
     name: "watchdog",
     kind: "path",
     fallback: null,

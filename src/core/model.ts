@@ -90,6 +90,8 @@ export interface LaunchSpec {
   readonly preStop: readonly string[] | null;
   readonly postStop: readonly string[] | null;
   readonly hookTimeoutMs: number;
+  /** Hooks are also run with `ARBITER_DRY_RUN=1`, while the daemon waits. */
+  readonly hookDryRun: boolean;
   readonly watchdog: string | null;
   /** null: the program's output goes through the launcher's. */
   readonly outputFile: string | null;

@@ -9,7 +9,7 @@ import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { mayFailBack } from "./failback-window.ts";
 import { isSpent, type LossCause } from "./failover-budget.ts";
 import type { WantedMove } from "./model.ts";
-import { judge } from "./placement.ts";
+import { isReady, judge } from "./placement.ts";
 import { daemonOf, isPaused, mayCommit, type Step } from "./step.ts";
 
 export interface Move {
@@ -47,7 +47,7 @@ function orderedMove(step: Step, view: ServiceView, holder: DaemonView, ordered:
 
 function unhealthyMove(step: Step, view: ServiceView, holder: DaemonView): Move | null {
   if (holder.unhealthyReports < holder.spec.maxCheckAttempts) return null;
-  const target = others(step, view, holder).find((daemon) => isFit(step, view, daemon));
+  const target = others(step, view, holder).find((daemon) => isReady(daemon) && isFit(step, view, daemon));
   if (target === undefined) return null;
   const cause = { address: holder.spec.address, atMs: step.nowMs };
   if (isSpent(step.state, cause, step.nowMs)) return null;
@@ -72,7 +72,7 @@ export function failbackTarget(step: Step, view: ServiceView, holder: DaemonView
   const holderIsMaster = view.spec.masters.includes(holder.spec.name);
   for (const name of view.spec.masters) {
     const master = step.state.daemons.get(name);
-    if (master === undefined || master === holder || !isFit(step, view, master)) continue;
+    if (master === undefined || master === holder || !isReady(master) || !isFit(step, view, master)) continue;
     if (holderIsMaster && master.spec.priority <= holder.spec.priority) continue;
     return master;
   }

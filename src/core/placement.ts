@@ -48,7 +48,8 @@ export function rank(state: ArbiterState, view: ServiceView, nowMs: number): Dae
 
 /**
  * A recent failure weighs more than being a master: else a crash under a launcher, which goes on
- * waiting, would give the service straight back to the daemon that has just lost it.
+ * waiting, would give the service straight back to the daemon that has just lost it. One that isn't
+ * ready comes after one that is, but it comes: it may be wrong about itself.
  */
 function compare(
   state: ArbiterState,
@@ -64,6 +65,7 @@ function compare(
   const masters = view.spec.masters;
   return (
     Number(hasFailed(view, a, nowMs)) - Number(hasFailed(view, b, nowMs)) ||
+    Number(isReady(b)) - Number(isReady(a)) ||
     Number(masters.includes(b.spec.name)) - Number(masters.includes(a.spec.name)) ||
     b.spec.priority - a.spec.priority ||
     (b.report?.dataVersion ?? 0) - (a.report?.dataVersion ?? 0) ||
@@ -71,6 +73,11 @@ function compare(
     weight(view.spec.name, b.spec.name) - weight(view.spec.name, a.spec.name) ||
     (a.spec.name < b.spec.name ? -1 : 1)
   );
+}
+
+/** It has looked, and nothing that the service needs is missing there. Before it answers: who knows. */
+export function isReady({ report }: DaemonView): boolean {
+  return report === null || report.ready;
 }
 
 export function hasFailed(view: ServiceView, daemon: DaemonView, nowMs: number): boolean {

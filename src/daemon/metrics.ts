@@ -40,11 +40,7 @@ export function createDaemonMetrics(report: () => Report): DaemonMetrics {
     labelNames: ["delivered"],
     registers,
   });
-  const healthy = new Gauge({
-    name: "arbiter_daemon_healthy",
-    help: "1: it says that it is healthy.",
-    registers,
-  });
+  const condition = conditionOf(registry);
   const active = new Gauge({
     name: "arbiter_daemon_active",
     help: "1: active on the service.",
@@ -69,7 +65,7 @@ export function createDaemonMetrics(report: () => Report): DaemonMetrics {
     countReport: (wasDelivered) => reports.inc({ delivered: String(wasDelivered) }),
     async render(): Promise<{ contentType: string; text: string }> {
       const now = report();
-      healthy.set(now.healthy ? 1 : 0);
+      condition(now);
       for (const gauge of [active, epoch, lease]) gauge.reset();
       held.set(now.services.length);
       for (const one of now.services) {
@@ -80,5 +76,24 @@ export function createDaemonMetrics(report: () => Report): DaemonMetrics {
       }
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
+  };
+}
+
+/** How it says that it is. */
+function conditionOf(registry: Registry): (report: Report) => void {
+  const registers = [registry];
+  const healthy = new Gauge({
+    name: "arbiter_daemon_healthy",
+    help: "1: it says that it is healthy.",
+    registers,
+  });
+  const ready = new Gauge({
+    name: "arbiter_daemon_ready",
+    help: "1: it has looked, and nothing that a service needs is missing.",
+    registers,
+  });
+  return (report) => {
+    healthy.set(report.healthy ? 1 : 0);
+    ready.set(report.ready ? 1 : 0);
   };
 }

@@ -50,7 +50,9 @@ export function probeOf(options: ProbeOptions): Probe | null {
   }
   if (healthTcp !== null) asks.push(async (signal) => await askPort(healthTcp, patienceMs, signal));
   if (healthCommand !== null) {
-    asks.push(async (signal) => await askCommand(healthCommand, options, signal));
+    asks.push(
+      async (signal) => await askCommand(healthCommand, { ...options, title: "`health_command`" }, signal),
+    );
   }
   if (asks.length === 0) return null;
   return {
@@ -164,9 +166,18 @@ async function askPort(target: string, patienceMs: number, signal: AbortSignal):
   });
 }
 
-async function askCommand(
+export interface AskedCommand {
+  readonly spec: Pick<LaunchSpec, "hookTimeoutMs" | "cwd">;
+  readonly env: Readonly<NodeJS.ProcessEnv>;
+  readonly wrap: readonly string[];
+  /** For people: what it is. */
+  readonly title: string;
+}
+
+/** Runs a command that says by its exit code how things stand. */
+export async function askCommand(
   words: readonly string[],
-  options: ProbeOptions,
+  options: AskedCommand,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const limitMs = options.spec.hookTimeoutMs;
@@ -183,7 +194,7 @@ async function askCommand(
       if (asked.pid !== undefined) signalGroup(asked.pid, "SIGKILL");
     };
     const timer = setTimeout(() => {
-      late = `\`health_command\` took longer than ${limitMs} ms`;
+      late = `${options.title} took longer than ${limitMs} ms`;
       kill();
     }, limitMs);
     signal.addEventListener("abort", kill, { once: true });
@@ -192,10 +203,10 @@ async function askCommand(
       signal.removeEventListener("abort", kill);
       resolve(late ?? verdict);
     };
-    asked.once("error", (error) => settle(`\`health_command\` can't be run: ${error.message}`));
+    asked.once("error", (error) => settle(`${options.title} can't be run: ${error.message}`));
     asked.once("exit", (code, killedBy) => {
       kill();
-      settle(code === 0 ? null : `\`health_command\` ended with ${killedBy ?? `code ${code ?? "?"}`}`);
+      settle(code === 0 ? null : `${options.title} ended with ${killedBy ?? `code ${code ?? "?"}`}`);
     });
   });
 }

@@ -11,12 +11,14 @@
  */
 import { chownSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LaunchSpec, Role } from "../core/model.ts";
 import type { ActivationContext, Workload, WorkloadSink } from "../daemon/workload.ts";
-import { ArbiterError } from "../protocol/errors.ts";
+import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { nowMs } from "../shell/clock.ts";
 import { findAccount, findProgram, privilegesFor, settingsFolder, type Account } from "./account.ts";
 import { CgroupMaker, findCgroupPlace, type CgroupPlace } from "./cgroup.ts";
+import { DaemonHealth } from "./daemon-health.ts";
 import { lockFileOf, lockFolder, type FolderLock } from "./folder-lock.ts";
 import { killRecordedGroups, openGroupRecord } from "./group-record.ts";
 import type { GoOrder } from "./guarded-group.ts";
@@ -25,6 +27,7 @@ import type { HookSurroundings } from "./hooks.ts";
 import { flush, flushOutlets, openOutlet, type OutputPlace } from "./output.ts";
 import { readStat } from "./process-group.ts";
 import { ProgramRun, type RunOptions } from "./program-run.ts";
+import { missingHere } from "./readiness.ts";
 import { RotatingFile } from "./rotating-file.ts";
 import { StandbyPool } from "./standby-pool.ts";
 import { Watchdog, type WatchedLease } from "./watchdog.ts";
@@ -54,6 +57,9 @@ export interface Launcher extends Workload {
   /** Process group of the service's program; 0: none. */
   groupOf(service: string): number;
 }
+
+/** A file that is missing is missing for longer. */
+const READINESS_EVERY_MS = 5000;
 
 interface KnownLease extends WatchedLease {
   readonly fenceAtMs: number;
@@ -90,6 +96,8 @@ class CommandLauncher implements Launcher {
   readonly #watchdog: Watchdog | null;
   readonly #output: OutputPlace;
   #sink: WorkloadSink | null = null;
+  #health: DaemonHealth | null = null;
+  readonly #ending = new AbortController();
   #closing: Promise<void> | null = null;
 
   constructor(options: LauncherOptions, account: Account | null, lock: FolderLock) {
@@ -139,8 +147,42 @@ class CommandLauncher implements Launcher {
   }
 
   async prepare(sink: WorkloadSink): Promise<void> {
+    this.#health = new DaemonHealth(({ healthy, ready, reason }) => sink.health(healthy, ready, reason));
     this.#sink = sink;
     await this.#pool.fill();
+    void this.#watchReadiness();
+  }
+
+  /** While nothing runs here: could something? A service that runs says so itself. */
+  async #watchReadiness(): Promise<void> {
+    const { signal } = this.#ending;
+    const options = {
+      spec: this.#options.spec,
+      env: this.#env,
+      wrap: privilegesFor(null, this.#setpriv).words,
+    };
+    try {
+      for (;;) {
+        if (this.#runs.size === 0) {
+          const missing = await missingHere(options, signal);
+          if (this.#runs.size === 0) this.#health?.setMissing(missing);
+        }
+        await sleep(READINESS_EVERY_MS, undefined, { signal });
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#options.log("warn", `readiness isn't watched any more: ${messageOf(error)}`);
+    }
+  }
+
+  /** A run's own sink: what it says of its health is one part of the daemon's. */
+  #sinkFor(service: string, sink: WorkloadSink): WorkloadSink {
+    return {
+      exited: (...told) => sink.exited(...told),
+      restarting: (...told) => sink.restarting(...told),
+      restarted: (...told) => sink.restarted(...told),
+      log: (level, text) => sink.log(level, text),
+      health: (healthy, ready, reason) => this.#health?.set(service, { healthy, ready, reason }),
+    };
   }
 
   leaseSet(service: string, _epoch: number, leaseEndMs: number, fenceAtMs: number): void {
@@ -163,9 +205,10 @@ class CommandLauncher implements Launcher {
     this.#watchdog?.arm(context.leaseEndMs - nowMs());
     const run = new ProgramRun(order, this.#leases.get(service)?.fenceAtMs ?? context.leaseEndMs, {
       ...this.#runOptions(order),
-      sink,
+      sink: this.#sinkFor(service, sink),
       onOver: () => {
         if (this.#runs.get(service) !== run) return;
+        this.#health?.forget(service);
         this.#runs.delete(service);
         this.#leases.delete(service);
         if (this.#runs.size === 0) this.#watchdog?.disarm();
@@ -173,6 +216,7 @@ class CommandLauncher implements Launcher {
       },
     });
     this.#runs.set(service, run);
+    this.#health?.setMissing("");
     await run.start();
   }
 
@@ -195,6 +239,7 @@ class CommandLauncher implements Launcher {
   }
 
   async #close(): Promise<void> {
+    this.#ending.abort();
     for (const run of this.#runs.values()) run.fence();
     await this.#pool.close();
     this.#watchdog?.disarm();

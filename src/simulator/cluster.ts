@@ -23,6 +23,7 @@ const LAUNCH: LaunchSpec = {
   preStop: null,
   postStop: null,
   hookTimeoutMs: 0,
+  hookDryRun: false,
   watchdog: null,
   outputFile: null,
   outputMaxMib: 10,

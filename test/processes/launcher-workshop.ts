@@ -30,6 +30,7 @@ export function launchSpec(command: readonly string[], more: Partial<LaunchSpec>
     preStop: null,
     postStop: null,
     hookTimeoutMs: 5000,
+    hookDryRun: false,
     watchdog: null,
     outputFile: null,
     outputMaxMib: 10,
