@@ -7,7 +7,7 @@
  * lines that the work itself wrote, one a millisecond. `--write` puts the table into
  * docs/performance.md.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,6 +16,7 @@ import { type Move, moveIn } from "./acts.ts";
 import { Cluster, type Kind, MASTER, type Profile } from "./cluster.ts";
 import { figuresOf, milliseconds, rangeText, tableText } from "./figures.ts";
 import { type Floor, measureFloor } from "./floor.ts";
+import { writeInto } from "./write-into.ts";
 
 interface Case {
   readonly what: string;
@@ -224,13 +225,6 @@ function report(rows: readonly Row[], floor: Floor): string {
   ].join("");
 }
 
-function writeInto(file: string, table: string): void {
-  const text = readFileSync(file, "utf8");
-  const [begin, end] = ["<!-- bench:failover begins -->", "<!-- bench:failover ends -->"];
-  const before = text.slice(0, text.indexOf(begin) + begin.length);
-  writeFileSync(file, `${before}\n${table}${text.slice(text.indexOf(end))}`);
-}
-
 const folder = mkdtempSync(join(tmpdir(), "arbiter-floor-"));
 const floor = await measureFloor(rounds, folder);
 rmSync(folder, { recursive: true });
@@ -241,4 +235,5 @@ for (const measured of chosen) {
 }
 const text = report(rows, floor);
 process.stdout.write(text);
-if (values.write) writeInto(join(import.meta.dirname, "..", "docs", "performance.md"), text);
+if (values.write)
+  writeInto(join(import.meta.dirname, "..", "docs", "performance.md"), "bench:failover", text);

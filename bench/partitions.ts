@@ -7,7 +7,6 @@
  * As in bench:failover nothing is believed but the lines that the work wrote. `--write` puts the
  * table into docs/performance.md. Needs root, iproute2 and nftables.
  */
-import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +14,7 @@ import { parseArgs } from "node:util";
 import { type Host, Hosts, type Profile, whyNoHosts } from "../test/processes/hosts-rig.ts";
 import { ActLog, moveIn } from "./acts.ts";
 import { figuresOf, milliseconds, rangeText, tableText } from "./figures.ts";
+import { writeInto } from "./write-into.ts";
 
 interface Case {
   readonly what: string;
@@ -156,12 +156,5 @@ const text = [
 ].join("");
 process.stdout.write(text);
 if (values.write) {
-  const file = join(import.meta.dirname, "..", "docs", "performance.md");
-  const page = readFileSync(file, "utf8");
-  const [begin, end] = ["<!-- bench:partitions begins -->", "<!-- bench:partitions ends -->"];
-  if (!page.includes(begin) || !page.includes(end)) throw new Error(`${file} has no place for the table`);
-  writeFileSync(
-    file,
-    `${page.slice(0, page.indexOf(begin) + begin.length)}\n${text}${page.slice(page.indexOf(end))}`,
-  );
+  writeInto(join(import.meta.dirname, "..", "docs", "performance.md"), "bench:partitions", text);
 }

@@ -21,12 +21,15 @@ export class MapKeeper {
     return this.newest.version;
   }
 
-  /** Who holds the service, by this map; null: it doesn't say. */
-  holderOf(service: string): KnownHolder | null {
+  /** Who holds the service, by this map; null: it doesn't say. The empty name: the only one there is. */
+  holderOf(named: string): KnownHolder | null {
     const map: unknown = this.newest?.map;
     if (typeof map !== "object" || map === null || !("services" in map)) return null;
     const { services } = map;
-    if (typeof services !== "object" || services === null || !Object.hasOwn(services, service)) return null;
+    if (typeof services !== "object" || services === null) return null;
+    const names = Object.keys(services);
+    const service = named === "" && names.length === 1 ? (names[0] ?? "") : named;
+    if (!Object.hasOwn(services, service)) return null;
     const entry: unknown = Reflect.get(services, service);
     if (typeof entry !== "object" || entry === null) return null;
     const { holder, url, epoch }: { holder?: unknown; url?: unknown; epoch?: unknown } = entry;

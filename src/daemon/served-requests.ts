@@ -30,6 +30,8 @@ export class ServedRequests {
   readonly #leaseOn: (service: string) => FencedLease | null;
   readonly #underWay = new Map<ServerResponse, string>();
   readonly #waiting = new Set<() => void>();
+  /** The service of the last lease: what a request means that names none. */
+  #last = "";
 
   /** `leaseOn`: the lease on a service that is worked for now; the empty name: on any. */
   constructor(handler: HttpHandler, leaseOn: (service: string) => FencedLease | null) {
@@ -45,7 +47,9 @@ export class ServedRequests {
     }
     const { service, epoch } = asked;
     const lease = this.#leaseOn(service);
-    const refusal = refuseUnderLease(lease, service, epoch, () => find(service));
+    if (lease !== null) this.#last = lease.service;
+    const meant = service === "" ? this.#last : service;
+    const refusal = refuseUnderLease(lease, meant, epoch, () => find(meant));
     if (refusal !== null || lease === null) {
       if (refusal !== null) sendRefusal(response, refusal);
       return;

@@ -4,6 +4,7 @@
  * be done twice is, and no answer is older than one before it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { ClientsRig, DAEMONS, SERVICE } from "./clients-rig.ts";
 import { until } from "./library-processes.ts";
@@ -109,4 +110,11 @@ test("a request under way is finished before a planned move", async () => {
   await rig.order("switchover");
   expect((await slow).name).toBe(DAEMONS[0]);
   expect((await client.get("who").json<Who>()).name).toBe(DAEMONS[1]);
+  // Whoever asks the wrong one without the library is told whom to ask.
+  const told = { code: "ERR_ARB_NOT_HOLDER", holder: DAEMONS[1], url: rig.urlOf(DAEMONS[1]) };
+  await until("the old holder knows the new one", async () => {
+    const response = await fetch(`${rig.urlOf(DAEMONS[0])}/who`);
+    const body: unknown = await response.json();
+    return response.status === 503 && isDeepStrictEqual(body, { ...Object(body), ...told });
+  });
 }, 60_000);
