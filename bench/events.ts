@@ -130,7 +130,7 @@ if (isEtcdMissing()) {
 } else {
   const etcd = await newEtcd();
   try {
-    rows.push(await measure("etcd", ["[store]", "type = etcd", `url = ${etcd.url("/bench")}`]));
+    rows.push(await measure("etcd", ["[store]", "type = etcd", `url = ${etcd.url("bench")}`]));
   } finally {
     await etcd.remove();
   }

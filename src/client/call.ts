@@ -105,7 +105,7 @@ export class Call {
   pauseAfter(error: RequestError, attempt: number, limit: number): number {
     const { holders, service } = this.#parts;
     const { response } = error;
-    const problem = problemIn(response?.body);
+    const problem = problemIn(response?.body, service);
     if (problem.epoch !== null) holders.hear(service, problem.epoch);
     const again =
       limit > 0 &&
@@ -175,8 +175,8 @@ function answeredAt({ headers }: IncomingMessage, service: string): number | nul
   return epochIn(headers[EPOCH_HEADER]) ?? null;
 }
 
-/** What a problem in an answer's body says to us. */
-function problemIn(body: unknown): { readonly code: string; readonly epoch: number | null } {
+/** What a problem in an answer's body says to us: of this service, or of none by name. */
+function problemIn(body: unknown, asked: string): { readonly code: string; readonly epoch: number | null } {
   const none = { code: "", epoch: null };
   const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : body;
   let value: unknown = text;
@@ -189,7 +189,8 @@ function problemIn(body: unknown): { readonly code: string; readonly epoch: numb
     }
   }
   if (typeof value !== "object" || value === null) return none;
-  const { code, epoch }: { code?: unknown; epoch?: unknown } = value;
+  const { code, epoch, service }: { code?: unknown; epoch?: unknown; service?: unknown } = value;
   if (code !== "ERR_ARB_NOT_HOLDER" && code !== "ERR_ARB_OLD_EPOCH") return none;
-  return { code, epoch: typeof epoch === "number" ? epoch : null };
+  const isOurs = service === asked || service === "";
+  return { code, epoch: isOurs && typeof epoch === "number" ? epoch : null };
 }

@@ -66,11 +66,14 @@ test("its program says who it is, and what it can do", async () => {
   expect(await arbiter("--help")).toContain("switchover");
 });
 
-test("both of its modules can be imported, with what they promise", async () => {
+test("its modules can be imported, with what they promise", async () => {
   expect(await evaluate(`import { defineDaemon } from "arbiter-ha"; console.log(typeof defineDaemon)`)).toBe(
     "function",
   );
   expect(await evaluate(`import { connect } from "arbiter-ha/client"; console.log(typeof connect)`)).toBe(
+    "function",
+  );
+  expect(await evaluate(`import { fence } from "arbiter-ha/fence"; console.log(typeof fence)`)).toBe(
     "function",
   );
 });

@@ -150,6 +150,10 @@ test("what may have been done is not done twice, and the deadline ends everythin
   const cluster = connect(await serve(holder(1, 1, breaking)));
   await expect(cluster.got("s").post("", { json: { a: 1 } })).rejects.toMatchObject({ code: "ECONNRESET" });
   expect(asked).toBe(1);
+  await expect(cluster.got("s").get("", { retry: { limit: 0 } })).rejects.toMatchObject({
+    code: "ECONNRESET",
+  });
+  expect(asked).toBe(2);
   await expect(cluster.got("s", { deadlineMs: 300 }).get("")).rejects.toMatchObject({
     code: "ERR_ARB_DEADLINE",
   });

@@ -141,24 +141,30 @@ export class ClientsRig {
   }
 
   /** One is active, the other waits, and an arbiter knows it. */
-  async settled(limitMs = 30_000): Promise<DaemonName> {
+  async settled({ restarts = false }: { readonly restarts?: boolean } = {}): Promise<DaemonName> {
     let found: DaemonName | null = null;
-    await until(
-      `the cluster settles:\n${[...this.output.values()].join("\n")}`,
-      async () => {
-        found = await this.active();
-        if (found === null) return false;
-        const other = DAEMONS.find((name) => name !== found) ?? found;
-        const signal = AbortSignal.timeout(500);
-        const isReady = await fetch(`${this.urlOf(other)}/waiting`, { signal }).then(
-          ({ ok }) => ok,
-          () => false,
-        );
-        return isReady && (await this.#knows(found));
-      },
-      limitMs,
-    );
+    const isSettled = async (): Promise<boolean> => {
+      // A daemon that the machine stalled for longer than its lease has ended itself.
+      if (restarts) for (const name of DAEMONS) if (this.#hasEnded(name)) this.startDaemon(name);
+      found = await this.active();
+      if (found === null) return false;
+      const other = DAEMONS.find((name) => name !== found) ?? found;
+      const signal = AbortSignal.timeout(500);
+      const answer = await fetch(`${this.urlOf(other)}/waiting`, { signal }).catch(() => null);
+      return answer?.ok === true && (await this.#knows(found));
+    };
+    try {
+      await until("the cluster settles", isSettled, 30_000);
+    } catch (error) {
+      const said = [...this.output].map(([name, text]) => `${name}:\n${text}`).join("\n");
+      throw new Error(said, { cause: error });
+    }
     return found ?? DAEMONS[0];
+  }
+
+  #hasEnded(name: string): boolean {
+    const { exitCode, signalCode } = this.process(name);
+    return exitCode !== null || signalCode !== null;
   }
 
   async #knows(holder: DaemonName): Promise<boolean> {
