@@ -46,16 +46,14 @@ describe("a configuration that works", () => {
 
   test("of N masters and M spares, with room for all on the spares", async () => {
     const { folder, code } = await init(
-      ...[
-        "--shape",
-        "many",
-        "--type",
-        "worker",
-        "--master",
-        "10.0.0.2,10.0.0.2,10.0.0.4",
-        "--spare",
-        "10.0.0.5,10.0.0.6",
-      ],
+      "--shape",
+      "many",
+      "--type",
+      "worker",
+      "--master",
+      "10.0.0.2,10.0.0.2,10.0.0.4",
+      "--spare",
+      "10.0.0.5,10.0.0.6",
       "--arbiter",
       "10.0.0.1",
     );
