@@ -8,7 +8,7 @@ import type { JournalEntry } from "../core/arbiter-io.ts";
 import type { ArbiterState } from "../core/arbiter-state.ts";
 import { addGauge, addProcessMetrics } from "../shell/process-metrics.ts";
 import type { UndeliveredAlerts } from "./alerts/alerts.ts";
-import { MoveMetrics } from "./metrics-moves.ts";
+import { eventOfRow, MoveMetrics } from "./metrics-moves.ts";
 import { addStateMetrics } from "./metrics-state.ts";
 import type { MetricsAround } from "./metrics-state.ts";
 import type { PublishAnswer } from "./publisher.ts";
@@ -45,7 +45,7 @@ export class ArbiterMetrics {
   });
   readonly #transitions = new Counter({
     name: "arbiter_service_transitions_total",
-    help: "Transitions of services, by the phase they lead to and the event that caused them.",
+    help: "Transitions of services, by the phase they lead to and the event of the service table that caused them.",
     labelNames: ["to", "cause"],
     registers: this.#registers,
   });
@@ -107,7 +107,7 @@ export class ArbiterMetrics {
   }
 
   moved(entry: JournalEntry): void {
-    this.#transitions.inc({ to: entry.to, cause: entry.event });
+    this.#transitions.inc({ to: entry.to, cause: eventOfRow(entry.row) });
     this.#moves.moved(entry);
   }
 

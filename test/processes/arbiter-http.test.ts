@@ -255,10 +255,18 @@ describe("a bad request", () => {
       "ERR_ARB_FORBIDDEN",
     ],
     ["a foreign host name", "POST", pause, { host: "evil.example:7770" }, "", 403, "ERR_ARB_FORBIDDEN"],
-    ["a later step", "POST", "/v1/daemons", json, '{"name":"x"}', 501, "ERR_ARB_LATER_STEP"],
+    ["a daemon without a type and port", "POST", "/v1/daemons", json, '{"name":"x"}', 400, "ERR_ARB_MESSAGE"],
     ["an unknown arbiter to lead", "POST", "/v1/leader", json, '{"to":"x"}', 409, "ERR_ARB_CONFLICT"],
     ["no question for a promise", "POST", "/v1/arbiters/promise", json, "{}", 400, "ERR_ARB_MESSAGE"],
-    ["a later step", "DELETE", "/v1/daemons/scheduler-master", {}, "", 501, "ERR_ARB_LATER_STEP"],
+    [
+      "a daemon that stands in the files",
+      "DELETE",
+      "/v1/daemons/scheduler-master",
+      {},
+      "",
+      409,
+      "ERR_ARB_CONFLICT",
+    ],
     ["an unknown daemon's report", "POST", "/v1/reports", json, "{}", 400, "ERR_ARB_MESSAGE"],
   ] as const)("with %s (%s %s) is refused", async (_, method, target, headers, body, status, code) => {
     const answer = await raw(method, target, headers, body);

@@ -39,9 +39,10 @@ async function arbiterText(): Promise<string> {
   metrics.published({ kind: "standby" });
   metrics.alertSent("mail");
   metrics.alertFailed("mail");
-  const common = { atMs: 0, atWallMs: 0, row: 1, because: "", evidence: {}, cleared: 0, term: 1, epoch: 1 };
-  metrics.moved({ ...common, service: "svc", from: "held", to: "vacant", event: "provenOver" });
-  metrics.moved({ ...common, service: "svc", from: "activating", to: "held", event: "goodReport" });
+  const common = { atMs: 0, atWallMs: 0, row: 320, because: "", evidence: {}, cleared: 0, term: 1, epoch: 1 };
+  metrics.moved({ ...common, service: "svc", from: "held", to: "vacant", event: "service.vacant" });
+  const next = { ...common, row: 200, epoch: 2 };
+  metrics.moved({ ...next, service: "svc", from: "activating", to: "held", event: "service.held" });
   const text = await metrics.text();
   metrics.close();
   return text;
