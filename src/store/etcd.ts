@@ -7,6 +7,7 @@
  * the second one fails, and what stands there then is one's own.
  */
 import { Attempt, EngineTrouble } from "./engine.ts";
+import { EtcdCompaction } from "./etcd-compaction.ts";
 import { EtcdGateway } from "./etcd-gateway.ts";
 import type { Item, Listed, Put } from "./key-value-layout.ts";
 import type { KeyValueServer } from "./key-value.ts";
@@ -22,12 +23,16 @@ const OLDEST = [3, 4] as const;
 export class EtcdServer implements KeyValueServer {
   readonly #gateway: EtcdGateway;
   readonly #prefix: string;
+  readonly #compaction: EtcdCompaction;
   readonly #closed = new AbortController();
 
-  constructor(location: StoreLocation, callTimeoutMs: number) {
+  /** `compactEvery`: own writes, see there. */
+  constructor(location: StoreLocation, callTimeoutMs: number, compactEvery?: number) {
     // One of several that hangs must leave time for two others.
     this.#gateway = new EtcdGateway(location, Math.ceil(callTimeoutMs / 3));
     this.#prefix = `${location.prefix}/`;
+    const own = { key: encoded(this.#prefix), range_end: encoded(endOf(this.#prefix)) };
+    this.#compaction = new EtcdCompaction(this.#gateway, own, compactEvery);
   }
 
   async open(attempt: Attempt): Promise<{ readonly isEmpty: boolean }> {
@@ -85,7 +90,10 @@ export class EtcdServer implements KeyValueServer {
     const { body, wasTriedBefore } = await this.#gateway.post("/v3/kv/txn", transaction, attempt, true);
     const after = new Map(guards);
     for (const { key, value } of puts) if (guards.has(key)) after.set(key, { value, guard: null });
-    if (body["succeeded"] === true) return { isDone: true, items: after };
+    if (body["succeeded"] === true) {
+      this.#compaction.wrote(memberOf(body, "header"));
+      return { isDone: true, items: after };
+    }
     const values = valuesOf(body, keys.length);
     const found = new Map(keys.map((key, index) => [key, { value: values[index] ?? null, guard: null }]));
     if (!wasTriedBefore) return { isDone: false, items: found };

@@ -3,8 +3,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store/contract.ts";
-import { unsuitable } from "../../src/store/etcd.ts";
+import { EtcdServer, unsuitable } from "../../src/store/etcd.ts";
+import { KeyValueEngine } from "../../src/store/key-value.ts";
+import { readLocation } from "../../src/store/location.ts";
 import { openStore } from "../../src/store/open.ts";
+import { openRemoteStore } from "../../src/store/remote.ts";
 import { isEtcdMissing, newEtcd, newEtcdMembers, newSecureEtcd, type EtcdMember } from "./server-etcd.ts";
 import { commit, configuration, event, leadershipRecord, serviceRow } from "./store-samples.ts";
 import { newPrefix, serverContract, troubleOf } from "./store-server-contract.ts";
@@ -25,6 +28,56 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
 describe.skipIf(isEtcdMissing())("etcd", () => {
   serverContract({ name: "etcd", newServer: newEtcd, insideTransaction: null });
+
+  describe("compaction", () => {
+    let server: EtcdMember;
+    beforeAll(async () => {
+      server = await newEtcd();
+    }, 60_000);
+    afterAll(() => server.remove());
+
+    const form = { defaultPort: 2379, severalHosts: true, example: "" };
+    /** The revisions that etcd still has, of those at which the leadership was written. */
+    const kept = async (prefix: string, revisions: readonly string[]): Promise<number> => {
+      let count = 0;
+      for (const revision of revisions) {
+        const key = base64(`${prefix}/leadership`);
+        const answer = await ask(server.base, "/v3/kv/range", { key, revision });
+        if (answer["error"] === undefined) count += 1;
+      }
+      return count;
+    };
+    const beat = async (prefix: string, times: number): Promise<string[]> => {
+      const url = server.url(prefix);
+      const engine = new KeyValueEngine(new EtcdServer(readLocation(url, form, "/"), 5_000, 10));
+      const store = await openRemoteStore(engine, { description: url, callTimeoutMs: 5_000 });
+      const revisions: string[] = [];
+      let record = await store.leadership();
+      for (let beats = 0; beats < times; beats++) {
+        ({ record } = await store.campaign(record, leadershipRecord({ beat: (record?.beat ?? 0) + 1 })));
+        const { header } = await ask(server.base, "/v3/kv/range", { key: base64("none") });
+        if (typeof header === "object" && header !== null && "revision" in header)
+          revisions.push(String(header.revision));
+      }
+      await store.close();
+      return revisions;
+    };
+
+    test("where nothing else stands in etcd, what is long past goes and what is recent stays", async () => {
+      const revisions = await beat("alone", 60);
+      await expect.poll(() => kept("alone", revisions)).toBeLessThanOrEqual(25);
+      expect(await kept("alone", revisions.slice(-10))).toBe(10);
+      const store = await open(server.url("alone"));
+      expect(await store.leadership()).toMatchObject({ beat: 60 });
+      await store.close();
+    });
+
+    test("where somebody else's keys stand, too, nothing is forgotten", async () => {
+      await ask(server.base, "/v3/kv/put", { key: base64("customers/1"), value: base64("theirs") });
+      const revisions = await beat("shared", 60);
+      expect(await kept("shared", revisions)).toBe(60);
+    });
+  });
 
   describe("three members", () => {
     let members: EtcdMember[];
