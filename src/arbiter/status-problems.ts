@@ -11,6 +11,7 @@ import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
 import { heldBackUntilMs } from "../core/failover-budget.ts";
 import { spareProblems } from "./spare-problems.ts";
 import { pauseOf, seenThrough } from "./status-facts.ts";
+import { isInLine } from "../core/succession.ts";
 import type { Surroundings } from "./status-facts.ts";
 
 export type ProblemCode =
@@ -75,7 +76,9 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
       code: "no-leader",
       subject: "cluster",
       text: `No arbiter leads; ${state.options.name} is ${mode}. Holders go on; nothing can move.`,
-      next: "Wait for an arbiter's lease; if it stays so, start another arbiter or look at the store.",
+      next: isInLine(state)
+        ? "Wait for an arbiter's lease; if it stays so, start another arbiter or look at the store."
+        : keptFromLeading(state),
     });
   }
   const standing = standingBy(state);
@@ -127,8 +130,20 @@ function standingBy(state: ArbiterState): StatusProblem | null {
     code: "stands-by",
     subject: state.options.name,
     text: `${state.options.name} stands by, and ${leader}, which leads, doesn't answer it: services are shown as they were committed, daemons not at all.`,
-    next: `Ask ${leader} at ${record.url}, or wait until another arbiter leads.`,
+    next: isInLine(state)
+      ? `Ask ${leader} at ${record.url}, or wait until another arbiter leads.`
+      : keptFromLeading(state),
   };
+}
+
+/** It never leads by itself: whoever led last may go on without the store, unknown to it. */
+function keptFromLeading({ options, self, leadership }: ArbiterState): string {
+  const last = leadership.record?.leader ?? "the last leader";
+  if (!self.electable)
+    return `Start ${last} or another electable arbiter: ${options.name} has electable = 0.`;
+  if (last === options.name)
+    return `${last} led last with another state folder: put that one back. If it is lost, and no other process leads under this name: \`arbiter leader claim ${last}\`.`;
+  return `Start ${last} again: ${options.name} was not known to it, or has lost its state folder. If ${last} is gone for good: \`arbiter leader claim ${options.name}\`.`;
 }
 
 function paused(

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { connect } from "./connection.ts";
 import { ClearNo } from "./failure.ts";
+import { claimCommand } from "./leader-claim.ts";
 import { transferCommand } from "./leader-transfer.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
@@ -31,5 +32,7 @@ export function leaderCommand(): Command {
     );
   });
   const examples = ["arbiter leader", "arbiter leader --json", "arbiter leader transfer arbiter-2"];
-  return withExamples(withConnection(withJson(command)), examples).addCommand(transferCommand());
+  return withExamples(withConnection(withJson(command)), examples)
+    .addCommand(transferCommand())
+    .addCommand(claimCommand());
 }

@@ -78,6 +78,8 @@ export type OperatorCommand =
   | { readonly verb: "remember-drills"; readonly services: readonly string[] }
   /** Stop in good order: nothing more is assigned, then the record says `released`. */
   | { readonly verb: "release" }
+  /** The former leader is gone for good: this arbiter leads, although the record keeps it from it. */
+  | { readonly verb: "claim" }
   /** Hand the lead over and stand by; null: whoever is next in line. */
   | { readonly verb: "transfer"; readonly to: string | null };
 

@@ -173,6 +173,8 @@ export interface LeadershipView {
   /** When a standby last asked for the record, and whether something changed while it waits for it. */
   lookedAtMs: number;
   lookOnceMore: boolean;
+  /** The record's beat at which an operator declared its leader gone; see `leadership-claim.ts`. */
+  claimed: { readonly term: number; readonly beat: number } | null;
   /** Whether the store takes writes from here: one is on its way; when the last good one began. */
   touching: boolean;
   touchedAtMs: number;

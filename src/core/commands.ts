@@ -12,6 +12,7 @@ import { accept, refuse, settingsOf } from "./command-answers.ts";
 import { drill, rememberDrills } from "./drill-command.ts";
 import { noteDrill } from "./drills.ts";
 import { release } from "./leadership.ts";
+import { claimLead } from "./leadership-claim.ts";
 import type { Settings, WantedMove } from "./model.ts";
 import { failbackTarget, isFit } from "./moves.ts";
 import { schedulePauseEnd } from "./pause-end.ts";
@@ -25,6 +26,10 @@ export function command(step: Step, event: Commanded): void {
   const { state } = step;
   if (event.command.verb === "release") {
     release(step);
+    return;
+  }
+  if (event.command.verb === "claim") {
+    claimLead(step, event);
     return;
   }
   if (!isLeading(state)) {

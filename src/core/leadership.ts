@@ -29,6 +29,7 @@ export function newLeadership(): LeadershipView {
     calling: false,
     lookedAtMs: 0,
     lookOnceMore: false,
+    claimed: null,
     touching: false,
     touchedAtMs: -Infinity,
     needsNewTerm: false,

@@ -81,11 +81,15 @@ function mayByRecordAtMs(state: ArbiterState): number {
   if (record.instance === options.instance) return 0;
   const listed = record.electable.find(({ name }) => name === options.name);
   if (listed !== undefined && listed.stateId === options.stateId && record.leader === options.name) return 0;
+  const stillUntilMs = beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS;
+  // An operator answers for it, as long as that very beat stands still.
+  const { claimed } = leadership;
+  if (claimed !== null && claimed.term === record.term && claimed.beat === record.beat) return stillUntilMs;
   // Whoever isn't listed can't know whether the leader goes on without the store. Nor can another
   // state under a listed name: the promise that the leader got is not its own.
   if (listed === undefined || record.leader === options.name) return Infinity;
   if (listed.stateId !== null && listed.stateId !== options.stateId) return Infinity;
-  return beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS + delayMs;
+  return stillUntilMs + delayMs;
 }
 
 /**

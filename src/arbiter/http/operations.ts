@@ -145,6 +145,8 @@ export const transfer: Route["serve"] = commanding(LEADER_BODY, (_request, given
   to: textOf(given, "to"),
 }));
 
+export const claim: Route["serve"] = commanding(RESUME_BODY, () => ({ verb: "claim" }));
+
 export const maintenance: Route["serve"] = commanding(MAINTENANCE_BODY, (request, given) => ({
   verb: "maintenance",
   daemon: parameter(request, "daemon"),

@@ -9,6 +9,7 @@ import { eventStream } from "./event-stream.ts";
 import { events, FILTER_QUERY } from "./events.ts";
 import { openapi } from "./openapi.ts";
 import {
+  claim,
   drill,
   DRILL_BODY,
   later,
@@ -341,6 +342,15 @@ export const ROUTES: readonly Route[] = [
     summary: "Whether this arbiter reaches daemons that another one finds silent",
     answers: { 200: "How many of them it reaches" },
     serve: opinion,
+  },
+  {
+    ...change,
+    isLeaders: false,
+    path: "/v1/leader/claim",
+    summary: "The former leader is gone for good: this arbiter leads",
+    body: RESUME_BODY,
+    answers: { 202: "It takes the lead", 409: "Not possible now; the answer says why" },
+    serve: claim,
   },
   {
     ...change,

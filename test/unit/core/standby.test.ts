@@ -146,3 +146,25 @@ test("a lead that was given up is taken at once", () => {
   const kinds = [standby, second].map((one) => one.look(released).map(({ kind }) => kind));
   expect(kinds.filter((list) => list.includes("campaign"))).toHaveLength(1);
 });
+
+test("one that the leader didn't know leads only by an operator's word, and not while that one gives signs of life", () => {
+  const standby = new Standby("b");
+  const electable = LISTED.filter(({ name }) => name !== "b");
+  const claim = (): number => {
+    const effects = standby.step({ kind: "commanded", id: "x", by: "anna", command: { verb: "claim" } });
+    return effects.find((effect) => effect.kind === "answer")?.answer.status ?? 0;
+  };
+  const campaigns = (beat: number): boolean =>
+    standby.look(recordOf(beat, { electable })).some(({ kind }) => kind === "campaign");
+  expect(campaigns(2)).toBe(false);
+  expect(claim()).toBe(409);
+  standby.nowMs += 10 * TTL_MS;
+  expect(campaigns(2)).toBe(false);
+  expect(claim()).toBe(202);
+  // It lives: the claim was about another beat.
+  expect(campaigns(3)).toBe(false);
+  standby.nowMs += 10 * TTL_MS;
+  expect(campaigns(3)).toBe(false);
+  expect(claim()).toBe(202);
+  expect(campaigns(3)).toBe(true);
+});
