@@ -9,9 +9,16 @@ export function beginVisits(simulation: Simulation, everyMs: number): void {
   simulation.world.after(everyMs, () => {
     if (simulation.world.nowMs >= simulation.options.safetyMs) return;
     allowEverything(simulation);
-    if (simulation.wasWiped) for (const { name } of simulation.whole.services) decideIfDead(simulation, name);
+    const names = simulation.whole.services.map(({ name }) => name);
+    if (simulation.wasWiped)
+      for (const name of [...names, ...removedServices(simulation)]) decideIfDead(simulation, name);
     beginVisits(simulation, everyMs);
   });
+}
+
+/** What left the files, and isn't over. */
+export function removedServices({ leader }: Simulation): string[] {
+  return [...(leader?.state?.services ?? [])].filter(([, { removed }]) => removed).map(([name]) => name);
 }
 
 /** Whatever was forbidden is allowed again. */

@@ -7,7 +7,7 @@
  */
 import { recovers } from "../../core/invariants.ts";
 import { reunite } from "../faults-rare.ts";
-import { allowEverything, declareDead } from "../operator.ts";
+import { allowEverything, declareDead, removedServices } from "../operator.ts";
 import type { Simulation } from "../simulation.ts";
 import { mustHold } from "../violation.ts";
 
@@ -43,7 +43,8 @@ export function watchRecovery(simulation: Simulation): void {
       if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);
       else if (simulation.wasWiped && world.nowMs > since + boundMs / 2 && world.nowMs >= operatorAtMs) {
         operatorAtMs = world.nowMs + OPERATOR_EVERY_MS;
-        declareDead(simulation, name);
+        // A renamed service waits for the one that left the files.
+        for (const old of [name, ...removedServices(simulation)]) declareDead(simulation, old);
       }
       mustHold(recovers(name, world.nowMs - since, boundMs));
     }

@@ -1,0 +1,296 @@
+/**
+ * Attacks on one rule each: a start that is played, again and again, with a random end. Random faults
+ * alone would seldom come together in this way.
+ */
+import { readFileSync } from "node:fs";
+import type { ClusterModel } from "../../../src/core/model.ts";
+import type { Overrides } from "../../../src/simulator/options.ts";
+import { DaemonHost } from "../../../src/simulator/daemon-host.ts";
+import { Random } from "../../../src/simulator/random.ts";
+import { LEASE_MS } from "../aims.ts";
+import { Scene } from "../../transcripts/scene.ts";
+import { PLOTS } from "../../transcripts/scenes.ts";
+import { Stage } from "../stage.ts";
+
+/** What was found; null: nothing. */
+export type Attack = (seed: number) => string | null;
+
+const CYCLES = 8;
+/** Longer than a daemon stays for its farewell. */
+const GONE_MS = 6000;
+
+function played(
+  seed: number,
+  over: Overrides,
+  cycle: (stage: Stage, random: Random) => boolean,
+): string | null {
+  const random = new Random(seed, 0xa77ac);
+  const stage = new Stage(seed, over);
+  try {
+    stage.pass(10_000);
+    for (let count = 0; count < CYCLES && cycle(stage, random); count++) {
+      stage.simulation.network.healAll();
+      stage.pass(6 * LEASE_MS);
+    }
+    return null;
+  } catch (error) {
+    const { failure } = stage.simulation;
+    return failure instanceof Error ? failure.message : String(error);
+  }
+}
+
+/** The holder, and the one that waits. Null: nobody holds it now, and there is nothing to attack. */
+function pair(stage: Stage): { holder: string; waiting: string } | null {
+  const holder = stage.active();
+  return holder === null ? null : { holder, waiting: holder === "m1" ? "s1" : "m1" };
+}
+
+/**
+ * No arbiter is there, and the candidate is stopped: the holder goes on by a promise without end. Then
+ * the holder is cut off from everybody, the candidate comes back, and with it an arbiter.
+ */
+function lonely(seed: number, power: boolean): string | null {
+  return played(seed, {}, (stage, random) => {
+    const names = pair(stage);
+    const [arbiter] = stage.simulation.arbiters;
+    if (names === null) return false;
+    const candidate = stage.simulation.daemon(names.waiting);
+    arbiter?.crash("kill -9");
+    stage.pass(random.between(0, 2 * LEASE_MS));
+    candidate.stop();
+    if (power) {
+      // As soon as it has said it.
+      for (let ms = 0; ms < GONE_MS && (candidate.state?.endless.size ?? 0) === 0; ms++) stage.pass(1);
+      stage.pass(random.between(0, 10));
+      candidate.powerOff();
+    }
+    for (let ms = 0; ms < GONE_MS && candidate.process !== null; ms += 10) stage.pass(10);
+    stage.pass(random.between(0, 4 * LEASE_MS));
+    stage.cut(names.holder, [names.waiting, "a1"]);
+    candidate.powerOn();
+    candidate.start();
+    arbiter?.start();
+    stage.pass(5 * LEASE_MS);
+    return true;
+  });
+}
+
+const LINGERING: Overrides = {
+  network: {
+    leastDelayMs: 0.5,
+    jitterMs: 1,
+    lossProbability: 0.05,
+    duplicateProbability: 0.2,
+    longDelayProbability: 0.15,
+    longDelayMs: 2 * LEASE_MS,
+  },
+};
+
+/** The candidate is stopped and started again and again while questions and answers linger. */
+function backAndForth(seed: number): string | null {
+  return played(seed, LINGERING, (stage, random) => {
+    const names = pair(stage);
+    const [arbiter] = stage.simulation.arbiters;
+    if (names === null) return false;
+    const candidate = stage.simulation.daemon(names.waiting);
+    arbiter?.crash("kill -9");
+    stage.pass(random.between(0, LEASE_MS));
+    for (let times = random.whole(1, 4); times > 0; times--) {
+      candidate.stop();
+      stage.pass(random.between(0, 1.5 * LEASE_MS));
+      candidate.crash("kill -9");
+      candidate.start();
+      stage.pass(random.between(0, LEASE_MS));
+    }
+    stage.cut(names.holder, [names.waiting, "a1"]);
+    arbiter?.start();
+    stage.pass(5 * LEASE_MS);
+    return true;
+  });
+}
+
+/**
+ * A candidate joins, and the renewal that tells the holder of it comes late: when the holder already goes
+ * by the promise of the other one. The arbiter hears that the holder has taken the new set, and nothing
+ * can be said to the holder any more. `answerMs`: how much later the other one's promise comes.
+ */
+function lateRenewal(seed: number, answerMs: number): string | null {
+  const random = new Random(seed, 0x1a7e);
+  const stage = new Stage(seed, {
+    spares: 2,
+    isLaunched: false,
+    killGraceMs: 0,
+    drainMarginMs: 1,
+    workload: { ...WORK, hangProbability: 1 },
+  });
+  const { simulation } = stage;
+  const { whole, network } = simulation;
+  const calm = network.options;
+  const without = (name: string): ClusterModel => ({
+    ...whole,
+    daemons: whole.daemons.filter((daemon) => daemon.name !== name),
+    services: whole.services.map(({ candidates, ...rest }) => ({
+      ...rest,
+      candidates: candidates.filter((one) => one !== name),
+    })),
+  });
+  const slowly = (delayMs: number, until: () => boolean): void => {
+    network.options = { ...calm, leastDelayMs: delayMs };
+    for (let steps = 0; steps < 20_000 && !until(); steps++) stage.pass(0.1);
+    network.options = calm;
+  };
+  try {
+    simulation.configure(without("s2"));
+    stage.pass(10_000);
+    const holder = simulation.daemon("m1");
+    const { leader } = simulation;
+    const view = leader?.state?.services.get("m1");
+    const lease = (): number => holder.state?.held.get("m1")?.leaseEndMs ?? 0;
+    const seq = (): number => leader?.state?.seq ?? 0;
+    simulation.configure(whole);
+    for (let ms = 0; ms < 2000 && view?.row.candidates.list.length !== 3; ms++) stage.pass(0.1);
+    // The next word to the holder takes more than half a lease; then nothing reaches it any more.
+    const [leaseBefore, seqBefore] = [lease(), seq()];
+    slowly(
+      LEASE_MS * random.between(0.62, 0.72),
+      () => seq() > seqBefore && view?.acknowledgedSet !== undefined,
+    );
+    network.cut("a1", "m1");
+    // It asks, and is promised.
+    const asked = simulation.promisesAsked;
+    while (simulation.promisesAsked === asked && holder.process !== null) stage.pass(0.1);
+    if (answerMs > 0) slowly(answerMs, () => simulation.promisesAsked > asked + 3);
+    for (let ms = 0; ms < LEASE_MS && holder.state?.held.get("m1")?.candidates.list.length !== 3; ms++)
+      stage.pass(1);
+    stage.pass(random.between(1, 20) + answerMs);
+    if (lease() === leaseBefore) return null;
+    // An unasked report, and then it is alone.
+    holder.tell({ kind: "healthChanged", healthy: true, ready: false, reason: "" });
+    stage.pass(5);
+    stage.cut("m1", ["a1", "s1", "s2"]);
+    stage.pass(2 * LEASE_MS);
+    return null;
+  } catch (error) {
+    const { failure } = simulation;
+    return failure instanceof Error ? failure.message : String(error);
+  }
+}
+
+const WORK = {
+  activationMs: 50,
+  demotionMs: 50,
+  failProbability: 0,
+  syncMs: 2,
+  latenessMs: 1,
+} as const;
+
+/**
+ * Another machine answers where a candidate was, under its name, and the candidate itself has moved. The
+ * holder, whom nobody can tell, asks at the old address; the arbiter reaches the candidate at the new one.
+ */
+function movedState(seed: number): string | null {
+  return played(seed, {}, (stage, random) => {
+    const { simulation } = stage;
+    const holder = stage.active();
+    if (holder !== "m1") return false;
+    const moved = simulation.daemon("s1");
+    const url = moved.url;
+    stage.cut(holder, ["a1"]);
+    stage.pass(random.between(0, LEASE_MS / 4));
+    simulation.settle(moved, simulation.freshId("http://s1-"));
+    const other = new DaemonHost(simulation, moved.spec);
+    simulation.daemons.unshift(other);
+    simulation.settle(other, url);
+    other.start();
+    simulation.urls.set("s1", moved.url);
+    simulation.configure(simulation.model);
+    stage.pass(5 * LEASE_MS);
+    return false;
+  });
+}
+
+/**
+ * The leader and the holder on one side, the store and everybody else on the other. With `isSlow`, the
+ * answer to the leader's last beat takes its time; with `isReleased`, the leader has given up its lead.
+ */
+function twoLeaders(seed: number, isSlow: boolean, isReleased = false): string | null {
+  const over: Overrides = {
+    arbiters: 2,
+    arbiterLeaseMs: 4000,
+    leaseMs: 300,
+    checkIntervalMs: 50,
+    timeoutMs: 30,
+    killGraceMs: 5,
+    clockDrift: isSlow ? 0.01 : 0.2,
+    onArbiterLoss: "demote",
+    isLaunched: false,
+  };
+  return played(seed, over, (stage, random) => {
+    const { simulation } = stage;
+    const { store, leader } = simulation;
+    const names = pair(stage);
+    const other = simulation.arbiters.find((one) => one !== leader);
+    if (leader === null || leader.process === null || other === undefined || names === null) return false;
+    const { options } = store;
+    if (isSlow) {
+      while (leader.state?.leadership.calling === true) stage.pass(1);
+      store.options = { ...options, latencyMs: random.between(1600, 2300) };
+      while (leader.state?.leadership.calling === false) stage.pass(1);
+      store.options = options;
+    } else stage.pass(random.between(0, 1000));
+    if (isReleased) {
+      leader.command({ verb: "release" }, () => {});
+      for (let ms = 0; ms < 100 && store.record?.released !== true; ms++) stage.pass(1);
+    }
+    if (leader.process !== null) store.cutOff.add(leader.process);
+    stage.cut(leader.name, [other.name, names.waiting]);
+    stage.cut(names.holder, [other.name, names.waiting]);
+    stage.pass(12_000);
+    store.cutOff.clear();
+    return true;
+  });
+}
+
+const TRANSCRIPTS = new URL("../../transcripts/", import.meta.url);
+
+/** What an operator sees of each row of what happens when: it is written down. */
+function transcripts(): string | null {
+  for (const { file, row, bound, play, over } of PLOTS) {
+    const scene = new Scene(over);
+    let text: string;
+    try {
+      play(scene);
+      text = scene.text(row, bound);
+    } catch (error) {
+      return `${row}: ${String(error).slice(0, 200)}`;
+    }
+    if (text !== readFileSync(new URL(`${file}.txt`, TRANSCRIPTS), "utf8"))
+      return `another story of "${row}"`;
+  }
+  return null;
+}
+
+export type AttackName =
+  | "lonely"
+  | "lonely, and power"
+  | "back and forth"
+  | "moved state"
+  | "two leaders"
+  | "two leaders, released"
+  | "transcripts"
+  | "two leaders, slow store"
+  | "late renewal"
+  | "late renewal, later answer";
+
+export const ATTACKS: Readonly<Record<AttackName, Attack>> = {
+  lonely: (seed) => lonely(seed, false),
+  "lonely, and power": (seed) => lonely(seed, true),
+  "back and forth": backAndForth,
+  "moved state": movedState,
+  "two leaders": (seed) => twoLeaders(seed, false),
+  "two leaders, slow store": (seed) => twoLeaders(seed, true),
+  "two leaders, released": (seed) => twoLeaders(seed, false, true),
+  transcripts,
+  "late renewal": (seed) => lateRenewal(seed, 0),
+  "late renewal, later answer": (seed) => lateRenewal(seed, LEASE_MS * 0.3),
+};
