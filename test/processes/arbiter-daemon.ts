@@ -120,6 +120,10 @@ export class ScriptedDaemon {
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ version: kept }));
       return;
     }
+    if (request.method === "GET") {
+      response.writeHead(200, { "content-type": "application/json" }).end("{}");
+      return;
+    }
     const assignment = parseAssignment(JSON.parse(text));
     if (!assignment.ok || request.method !== "PUT" || request.url !== "/v1/assignment") {
       response.writeHead(400).end();
