@@ -48,6 +48,9 @@ const NEXT_STEPS: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_ARB_TOO_MANY_REQUESTS: "Try again in a moment.",
   ERR_ARB_LAUNCHER: "`arbiter daemon --help` lists what can be set; docs/launcher.md what it needs.",
   ERR_ARB_PROGRAM: "Run the command by hand, as its user and in its folder; `arbiter config show` prints it.",
+  ERR_ARB_IDEMPOTENCY_KEY:
+    "`arbiter events --last 20` shows what has been published; another event needs another key.",
+  ERR_ARB_MOVED: "`arbiter resolve SERVICE` prints who holds it now.",
   ERR_ARB_NOT_HOLDER: STATUS,
   ERR_ARB_OLD_EPOCH: "`arbiter resolve SERVICE` prints the holder and the epoch that counts.",
   ERR_ARB_DEADLINE: STATUS,
