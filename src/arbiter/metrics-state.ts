@@ -3,19 +3,13 @@
  * thousand services: beyond that the sums and the extremes remain.
  */
 import type { Registry } from "@prometheus-io/client";
-import type { ArbiterState, ServicePhase } from "../core/arbiter-state.ts";
+import type { ArbiterState } from "../core/arbiter-state.ts";
+import { SERVICE_TABLE } from "../core/service-table.ts";
 import { addGauge } from "../shell/process-metrics.ts";
 import { daemonState, holderOf } from "./cluster-map.ts";
 import type { StatusProblem } from "./status-problems.ts";
 
-const PHASES: readonly ServicePhase[] = [
-  "vacant",
-  "activating",
-  "held",
-  "suspect",
-  "fencing",
-  "handing-over",
-];
+const PHASES: readonly string[] = Object.keys(SERVICE_TABLE);
 const MOST_SERVICES = 1_000;
 
 export interface MetricsAround {
@@ -113,7 +107,7 @@ function addCounts(registry: Registry, state: ArbiterState, around: MetricsAroun
     help: "Services, by phase.",
     labelNames: ["phase"],
     collect() {
-      const counts = new Map<ServicePhase, number>(PHASES.map((phase) => [phase, 0]));
+      const counts = new Map<string, number>(PHASES.map((phase) => [phase, 0]));
       for (const { phase } of state.services.values()) counts.set(phase, (counts.get(phase) ?? 0) + 1);
       for (const [phase, count] of counts) this.set({ phase }, count);
     },
