@@ -160,15 +160,15 @@ it("an operator hands the lead over: the other leads, the first stands by, the h
 
 it("the store hangs: the leader goes on by the other's promise, in the same term", async () => {
   // They have met, and the record says so.
-  await sleep(3 * ARBITER_LEASE_MS);
+  await sleep(2 * ARBITER_LEASE_MS);
   const database = new DatabaseSync(path.join(rig.stateDir, "arbiter.db"));
   database.exec("BEGIN EXCLUSIVE");
-  await sleep(4 * ARBITER_LEASE_MS);
+  await sleep(3 * ARBITER_LEASE_MS);
   expect((await fetch(`${rig.url}/leader`)).status).toBe(200);
   expect(await rig.held(SERVICE)).toBe("scheduler-master@1 held");
   database.exec("ROLLBACK");
   database.close();
-  await sleep(2 * ARBITER_LEASE_MS);
+  await sleep(ARBITER_LEASE_MS);
   const status = membersOf(await (await fetch(`${rig.url}/v1/status`)).text());
   expect([status["term"], (await fetch(`${rig.url}/leader`)).status]).toEqual([1, 200]);
 });
