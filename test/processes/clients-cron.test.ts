@@ -17,7 +17,7 @@ test("every second is done once, over every kind of move", async () => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 120_000);
+}, 240_000);
 
 test("a distributed task runs only where the lease is held at that instant", async () => {
   const fired = { held: 0, lost: 0, none: 0 };

@@ -118,3 +118,15 @@ test("a request under way is finished before a planned move", async () => {
     return response.status === 503 && isDeepStrictEqual(body, { ...Object(body), ...told });
   });
 }, 60_000);
+
+test("holder and leading arbiter die in one moment, and the client goes on with what is left", async () => {
+  await using rig = await ClientsRig.start({ arbiters: 2 });
+  const client = rig.connect().got(SERVICE, { deadlineMs: 30_000 });
+  const stream = new Stream(async () => await client.get("who").json<Who>());
+  await stream.answeredBy(DAEMONS[0]);
+  await Promise.all([rig.kill(await rig.leader()), rig.kill(DAEMONS[0])]);
+  await stream.answeredBy(DAEMONS[1]);
+  await stream.end();
+  expect(stream.failures).toEqual([]);
+  expect(risesOnly(stream.answers)).toBe(true);
+}, 60_000);

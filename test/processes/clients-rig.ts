@@ -97,6 +97,18 @@ export class ClientsRig {
     return child;
   }
 
+  /** Name of the arbiter that leads. */
+  async leader(): Promise<string> {
+    let found = "";
+    await until("an arbiter leads", async () => {
+      for (const [index, url] of this.arbiterUrls.entries()) {
+        if ((await fetch(`${url}/leader`).catch(() => null))?.ok === true) found = `arbiter-${index}`;
+      }
+      return found !== "";
+    });
+    return found;
+  }
+
   async kill(name: string, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const child = this.process(name);
     child.kill(signal);
