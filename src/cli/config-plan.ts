@@ -24,7 +24,9 @@ import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
 import { printable, printJson, standardError, standardOutput } from "./output.ts";
 import { findPlaces } from "./places.ts";
-import { isObject, notAnArbiter } from "./wire.ts";
+import type { ReloadMove } from "../simulator/own-reload.ts";
+import { movesText } from "./plan-moves-text.ts";
+import { isObject, notAnArbiter, readStatus } from "./wire.ts";
 
 /** The version in force is the newest, or a few back where an edit waits for the store. */
 const VERSIONS = 10;
@@ -65,6 +67,7 @@ async function plan(path: string | undefined, options: PlanOptions): Promise<voi
   const before = isSame ? null : await modelInForce(options, inForce);
   const lines = before === null ? null : planChange(before, loaded.model);
   const files = fileChanges(inForce, loaded);
+  const moves = before === null ? null : await movesOf(before, loaded.model, options);
   if (options.json === true) {
     printJson({
       changed: !isSame,
@@ -73,6 +76,7 @@ async function plan(path: string | undefined, options: PlanOptions): Promise<voi
       newHash: loaded.hash,
       files,
       plan: isSame ? [] : lines,
+      moves: isSame ? [] : moves,
     });
     return;
   }
@@ -82,6 +86,17 @@ async function plan(path: string | undefined, options: PlanOptions): Promise<voi
   }
   standardOutput.write(`compared with version ${inForce.version}, which is in force:\n`);
   standardOutput.write(lines === null ? fileText(files) : planText(lines));
+  if (moves !== null) standardOutput.write(`what moves, as the cluster stands now:\n${movesText(moves)}`);
+}
+
+async function movesOf(
+  before: ClusterModel,
+  after: ClusterModel,
+  options: PlanOptions,
+): Promise<readonly ReloadMove[]> {
+  const status = await readStatus(await connect(await findPlaces(options)));
+  const { plannedMoves } = await import("./plan-moves.ts");
+  return plannedMoves(before, after, status);
 }
 
 async function askInForce(options: PlanOptions, path: string): Promise<InForce> {

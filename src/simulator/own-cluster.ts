@@ -45,8 +45,13 @@ export function placesOf({ daemons, arbiters }: ClusterModel): {
   return { places, isStandIn };
 }
 
+/** Nothing of it is started. */
+export function simulationOf(model: ClusterModel, seed: number): Simulation {
+  return new Simulation(seed, optionsFor(model, seed), NO_MUTATION, { fastForward: true, model });
+}
+
 export function ownSimulation(model: ClusterModel, seed: number): Simulation {
-  const simulation = new Simulation(seed, optionsFor(model, seed), NO_MUTATION, { fastForward: true, model });
+  const simulation = simulationOf(model, seed);
   for (const host of [...simulation.arbiters, ...simulation.daemons]) host.start();
   return simulation;
 }

@@ -41,6 +41,8 @@ test(
     if (json === "") throw new Error(said);
     const figures: unknown = JSON.parse(json);
     expect({ figures, said }).toMatchObject({ figures: { seed, violations: [], actsByOldHolders: 0 }, said });
+    // What the arbiter decided is decided again from its journal: a difference would be a violation.
+    expect(Number(/"replayedTransitions":(\d+)/u.exec(json)?.[1])).toBeGreaterThan(20);
     expect(driver.exitCode).toBe(0);
     expect(processesOf(marker, NOWHERE)).toEqual([]);
   },
