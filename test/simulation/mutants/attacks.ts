@@ -213,15 +213,24 @@ function movedState(seed: number): string | null {
  * The leader and the holder on one side, the store and everybody else on the other. With `isSlow`, the
  * answer to the leader's last beat takes its time; with `isReleased`, the leader has given up its lead.
  */
-function twoLeaders(seed: number, isSlow: boolean, isReleased = false): string | null {
+interface Split {
+  readonly isSlow?: boolean;
+  readonly isReleased?: boolean;
+  /** The arbiters still reach each other. */
+  readonly isHeard?: boolean;
+  /** A third arbiter is on the leader's side. */
+  readonly hasFriend?: boolean;
+}
+
+function twoLeaders(seed: number, { isSlow, isReleased, isHeard, hasFriend }: Split): string | null {
   const over: Overrides = {
-    arbiters: 2,
+    arbiters: hasFriend === true ? 3 : 2,
     arbiterLeaseMs: 4000,
     leaseMs: 300,
     checkIntervalMs: 50,
     timeoutMs: 30,
     killGraceMs: 5,
-    clockDrift: isSlow ? 0.01 : 0.2,
+    clockDrift: isSlow === true || isHeard === true || hasFriend === true ? 0.01 : 0.2,
     onArbiterLoss: "demote",
     isLaunched: false,
   };
@@ -232,19 +241,26 @@ function twoLeaders(seed: number, isSlow: boolean, isReleased = false): string |
     const other = simulation.arbiters.find((one) => one !== leader);
     if (leader === null || leader.process === null || other === undefined || names === null) return false;
     const { options } = store;
-    if (isSlow) {
+    if (isSlow === true) {
       while (leader.state?.leadership.calling === true) stage.pass(1);
       store.options = { ...options, latencyMs: random.between(1600, 2300) };
       while (leader.state?.leadership.calling === false) stage.pass(1);
       store.options = options;
     } else stage.pass(random.between(0, 1000));
-    if (isReleased) {
+    if (isReleased === true) {
       leader.command({ verb: "release" }, () => {});
       for (let ms = 0; ms < 100 && store.record?.released !== true; ms++) stage.pass(1);
     }
     if (leader.process !== null) store.cutOff.add(leader.process);
-    stage.cut(leader.name, [other.name, names.waiting]);
-    stage.cut(names.holder, [other.name, names.waiting]);
+    const here = [leader.name, names.holder];
+    const friend = simulation.arbiters.find((one) => one !== leader && one !== other);
+    if (friend !== undefined) here.push(friend.name);
+    if (friend?.process != null) store.cutOff.add(friend.process);
+    for (const name of here) stage.cut(name, [other.name, names.waiting]);
+    if (isHeard === true) {
+      simulation.network.heal(leader.name, other.name);
+      simulation.network.heal(other.name, leader.name);
+    }
     stage.pass(12_000);
     store.cutOff.clear();
     return true;
@@ -277,6 +293,8 @@ export type AttackName =
   | "moved state"
   | "two leaders"
   | "two leaders, released"
+  | "two leaders, promised"
+  | "two leaders, a friend's promise"
   | "transcripts"
   | "two leaders, slow store"
   | "late renewal"
@@ -287,9 +305,11 @@ export const ATTACKS: Readonly<Record<AttackName, Attack>> = {
   "lonely, and power": (seed) => lonely(seed, true),
   "back and forth": backAndForth,
   "moved state": movedState,
-  "two leaders": (seed) => twoLeaders(seed, false),
-  "two leaders, slow store": (seed) => twoLeaders(seed, true),
-  "two leaders, released": (seed) => twoLeaders(seed, false, true),
+  "two leaders": (seed) => twoLeaders(seed, {}),
+  "two leaders, slow store": (seed) => twoLeaders(seed, { isSlow: true }),
+  "two leaders, released": (seed) => twoLeaders(seed, { isReleased: true }),
+  "two leaders, promised": (seed) => twoLeaders(seed, { isHeard: true }),
+  "two leaders, a friend's promise": (seed) => twoLeaders(seed, { hasFriend: true }),
   transcripts,
   "late renewal": (seed) => lateRenewal(seed, 0),
   "late renewal, later answer": (seed) => lateRenewal(seed, LEASE_MS * 0.3),

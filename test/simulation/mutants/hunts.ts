@@ -246,6 +246,16 @@ export const SPLIT_RELEASED: Hunt = {
   attack: "two leaders, released",
   once: false,
 };
+export const SPLIT_PROMISED: Hunt = {
+  name: "leader and holder here, the store there, the arbiters hear each other",
+  attack: "two leaders, promised",
+  once: false,
+};
+export const SPLIT_FRIEND: Hunt = {
+  name: "leader, holder and a third arbiter here, the store there",
+  attack: "two leaders, a friend's promise",
+  once: false,
+};
 export const STORIES: Hunt = { name: "the golden transcripts", attack: "transcripts", once: true };
 export const LATE_RENEWAL: Hunt = {
   name: "a renewal with a new candidate comes late",

@@ -2,6 +2,8 @@
 import {
   BAD_STORE,
   NEW_LEADERS,
+  SPLIT_FRIEND,
+  SPLIT_PROMISED,
   SPLIT_RELEASED,
   SPLIT,
   SPLIT_SLOWLY,
@@ -151,8 +153,8 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
         replace: "  const untilMs",
       },
     ],
-    hunts: [STORE_OUTAGES],
-    seeds: 40,
+    hunts: [SPLIT_FRIEND],
+    seeds: 20,
     survives: null,
   },
   {
@@ -165,8 +167,8 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
         replace: "return 0 * (state.leadership.promised?.untilMs ?? 0);",
       },
     ],
-    hunts: [STORE_OUTAGES],
-    seeds: 40,
+    hunts: [SPLIT_PROMISED],
+    seeds: 20,
     survives: null,
   },
   {
