@@ -345,8 +345,9 @@ export const ARBITER_RULES: readonly Mutant[] = [
       },
     ],
     hunts: [STORE_RESTORED, STORE_LOST],
-    seeds: 30,
-    survives: null,
+    seeds: 10,
+    survives:
+      "that a store has lost its past is noticed, and the next epoch is then a thousand for each term",
   },
   {
     name: "a lost past",

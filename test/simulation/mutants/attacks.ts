@@ -156,6 +156,8 @@ function lateRenewal(seed: number, answerMs: number): string | null {
       () => seq() > seqBefore && view?.acknowledgedSet !== undefined,
     );
     network.cut("a1", "m1");
+    // Nor does the holder reach the new one.
+    stage.cut("m1", ["s2"]);
     // It asks, and is promised.
     const asked = simulation.promisesAsked;
     while (simulation.promisesAsked === asked && holder.process !== null) stage.pass(0.1);
@@ -267,6 +269,22 @@ function twoLeaders(seed: number, { isSlow, isReleased, isHeard, hasFriend }: Sp
   });
 }
 
+/** A leader is frozen past its leadership's end while a beat of it is on its way, and then hears that it was taken. */
+function frozenLeader(seed: number): string | null {
+  return played(seed, { arbiters: 2, store: SLOW_STORE }, (stage) => {
+    const { leader } = stage.simulation;
+    if (leader === null) return false;
+    while (leader.state?.leadership.calling === false) stage.pass(1);
+    leader.process?.pause();
+    stage.pass(1600);
+    leader.resume();
+    stage.pass(5000);
+    return true;
+  });
+}
+
+const SLOW_STORE = { latencyMs: 100, unknownProbability: 0, slowProbability: 0, slowMs: 0 } as const;
+
 const TRANSCRIPTS = new URL("../../transcripts/", import.meta.url);
 
 /** What an operator sees of each row of what happens when: it is written down. */
@@ -291,6 +309,7 @@ export type AttackName =
   | "lonely, and power"
   | "back and forth"
   | "moved state"
+  | "frozen leader"
   | "two leaders"
   | "two leaders, released"
   | "two leaders, promised"
@@ -305,6 +324,7 @@ export const ATTACKS: Readonly<Record<AttackName, Attack>> = {
   "lonely, and power": (seed) => lonely(seed, true),
   "back and forth": backAndForth,
   "moved state": movedState,
+  "frozen leader": frozenLeader,
   "two leaders": (seed) => twoLeaders(seed, {}),
   "two leaders, slow store": (seed) => twoLeaders(seed, { isSlow: true }),
   "two leaders, released": (seed) => twoLeaders(seed, { isReleased: true }),

@@ -231,6 +231,11 @@ export const MOVED_STATE: Hunt = {
   attack: "moved state",
   once: false,
 };
+export const FROZEN_LEADER: Hunt = {
+  name: "a leader frozen with a beat on its way",
+  attack: "frozen leader",
+  once: false,
+};
 export const SPLIT: Hunt = {
   name: "leader and holder here, the store there",
   attack: "two leaders",

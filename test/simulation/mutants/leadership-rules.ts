@@ -1,5 +1,6 @@
 /** Rules of an arbiter's right to lead, and of the store that it rests on, each left out. */
 import {
+  FROZEN_LEADER,
   BAD_STORE,
   NEW_LEADERS,
   SPLIT_FRIEND,
@@ -59,8 +60,8 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
       },
       {
         file: SUCCESSION,
-        find: "record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS + delayMs",
-        replace: "record.ttlMs + delayMs",
+        find: "const stillUntilMs = beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS;",
+        replace: "const stillUntilMs = beatSeenAtMs + record.ttlMs + 0 * CLOCK_SLACK_MS;",
       },
     ],
     hunts: [SPLIT],
@@ -73,8 +74,8 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
     patches: [
       {
         file: SUCCESSION,
-        find: "return beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS + delayMs;",
-        replace: "return beatSeenAtMs + 0 * (record.ttlMs + CLOCK_SLACK_MS + delayMs);",
+        find: "const stillUntilMs = beatSeenAtMs + record.ttlMs * (1 + state.model.clockDrift) + CLOCK_SLACK_MS;",
+        replace: "const stillUntilMs = beatSeenAtMs + 0 * (record.ttlMs + CLOCK_SLACK_MS);",
       },
     ],
     hunts: [SPLIT, NEW_LEADERS],
@@ -90,9 +91,15 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
         find: `if (isBound || (record.term === state.term && leadership.mode !== "leading")) {`,
         replace: `if (isBound) {`,
       },
+      {
+        file: LEADERSHIP,
+        find: "  if (record.term === state.term) return;\n  if (record.instance",
+        replace:
+          '  if (record.term === state.term && leadership.mode === "leading") return;\n  if (record.instance',
+      },
     ],
-    hunts: [BAD_STORE],
-    seeds: 60,
+    hunts: [FROZEN_LEADER],
+    seeds: 10,
     survives: null,
   },
   {
@@ -162,7 +169,7 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
     without: "who has promised not to lead doesn't campaign",
     patches: [
       {
-        file: PROMISE,
+        file: SUCCESSION,
         find: "return state.leadership.promised?.untilMs ?? 0;",
         replace: "return 0 * (state.leadership.promised?.untilMs ?? 0);",
       },
