@@ -203,7 +203,7 @@ function readPromiseReport(from: Members): PromiseReport {
   return {
     service: word(from, "service", LIMITS.nameLength),
     epoch: integer(from, "epoch", 0),
-    holder: from["holder"] === undefined ? "" : word(from, "holder", LIMITS.nameLength),
+    holder: (from["holder"] ?? "") === "" ? "" : word(from, "holder", LIMITS.nameLength),
     forMs: from["forMs"] === null ? null : duration(from, "forMs"),
   };
 }
@@ -230,7 +230,7 @@ function readPromiseRequest(from: Members): PromiseRequest {
     clusterId: word(from, "clusterId", LIMITS.idLength),
     to: word(from, "to", LIMITS.nameLength),
     // The answer bears the state id in any case, and the holder compares it.
-    toStateId: from["toStateId"] === undefined ? null : word(from, "toStateId", LIMITS.idLength),
+    toStateId: (from["toStateId"] ?? null) === null ? null : word(from, "toStateId", LIMITS.idLength),
     round: integer(from, "round", 0),
     service: word(from, "service", LIMITS.nameLength),
     holder: word(from, "holder", LIMITS.nameLength),
