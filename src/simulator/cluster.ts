@@ -55,6 +55,7 @@ export function makeCluster(options: SimulationOptions): ClusterModel {
     name: "simulated",
     arbiterLeaseMs: options.arbiterLeaseMs,
     clockDrift: options.clockDrift,
+    ...(options.failoverBudget !== undefined && { failoverBudget: options.failoverBudget }),
     arbiters,
     daemons: [...masters, ...spares],
     services,

@@ -68,6 +68,8 @@ export interface SimulationOptions {
   readonly drifts?: boolean;
   /** A refused connection at the holder's last address is proof: only where nothing else may answer there. */
   readonly proofByRefusal?: boolean;
+  /** So many causes may move services in so long. */
+  readonly failoverBudget?: { readonly causes: number; readonly perMs: number };
   /** Who goes first on an empty store (`ARBITER_PRIMARY`). */
   readonly primary?: string;
   /** The last of several arbiters may not lead. */
@@ -211,6 +213,9 @@ function drawLater(seed: number, drawn: SimulationOptions): SimulationOptions {
     workload: { ...workload, restartProbability },
     ...(proofByRefusal && { proofByRefusal }),
     ...(random.chance(0.3) && { primary }),
+    ...(random.chance(0.2) && {
+      failoverBudget: { causes: random.whole(1, 3), perMs: drawn.leaseMs * random.between(5, 20) },
+    }),
     ...(random.chance(0.2) && arbiters > 1 && { hasObserver: true }),
   };
 }

@@ -23,7 +23,8 @@ export function recoveryBoundMs({ options }: Simulation): number {
     6 * arbiterLeaseMs +
     10 * leaseMs +
     3 * (activationTimeoutMs + drainTimeoutMs + workload.activationMs + workload.demotionMs) +
-    LONGEST_BACK_OFF_MS
+    LONGEST_BACK_OFF_MS +
+    (options.failoverBudget?.perMs ?? 0)
   );
 }
 
