@@ -54,12 +54,9 @@ async function untilHeldBy(page: Page, name: string): Promise<void> {
 /** What axe finds, as sentences; empty: nothing. */
 async function barriers(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
-  const found = await page.evaluate(async () => {
-    // In the page, where it has just been loaded.
-    const { violations } = await axe.run();
-    return JSON.stringify(violations);
-  });
-  const list: unknown = JSON.parse(found);
+  // As text: it runs in the page, where axe has just been loaded.
+  const found = await page.evaluate("axe.run().then(({ violations }) => JSON.stringify(violations))");
+  const list: unknown = JSON.parse(String(found));
   return Array.isArray(list)
     ? list.map(
         (one: { id: string; nodes: { html: string }[] }) =>
