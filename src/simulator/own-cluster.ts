@@ -2,7 +2,7 @@
  * A user's own configuration in the simulator: its daemons, arbiters and services as the files say, on
  * machines that are as good as ordinary ones, and the places that they share.
  */
-import type { ClusterModel } from "../core/model.ts";
+import type { ClusterModel, OnArbiterLoss } from "../core/model.ts";
 import { NO_MUTATION } from "./mutations.ts";
 import type { SimulationOptions } from "./options.ts";
 import { drawOptions } from "./options.ts";
@@ -60,6 +60,13 @@ function most(values: readonly number[], otherwise: number): number {
   return Math.max(otherwise, ...values);
 }
 
+/** Of what is given up knowingly, the most: it says which invariants are looked at. */
+function weakestOf(daemons: ClusterModel["daemons"]): OnArbiterLoss {
+  const has = (wish: OnArbiterLoss): boolean => daemons.some(({ onArbiterLoss }) => onArbiterLoss === wish);
+  if (has("hold")) return "hold";
+  return has("demote") ? "demote" : "failsafe";
+}
+
 /** What is about the cluster as a whole: the longest of each, since bounds are made of them. */
 function optionsFor(model: ClusterModel, seed: number): SimulationOptions {
   const { services, daemons } = model;
@@ -84,7 +91,7 @@ function optionsFor(model: ClusterModel, seed: number): SimulationOptions {
       services.map(({ drainTimeoutMs }) => drainTimeoutMs),
       1,
     ),
-    onArbiterLoss: daemons.some(({ onArbiterLoss }) => onArbiterLoss === "hold") ? "hold" : "failsafe",
+    onArbiterLoss: weakestOf(daemons),
     workload: { ...DEFAULTS.workload, activationMs: PROGRAM_MS, demotionMs: PROGRAM_MS },
     faults: { lastsMs: 5_000 },
   });

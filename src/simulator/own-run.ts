@@ -6,6 +6,7 @@ import { movesOf, type ToldMove } from "../core/explain-moves.ts";
 import type { JournalEntry } from "../core/arbiter-io.ts";
 import type { ClusterModel, EventDraft } from "../core/model.ts";
 import { Availability, type Gap } from "./availability.ts";
+import { watchBlackout } from "./checkers/blackout.ts";
 import { watchRecovery } from "./checkers/recovery.ts";
 import { healEverything } from "./faults.ts";
 import { ownSimulation, placesOf, SETTLING_MS } from "./own-cluster.ts";
@@ -102,12 +103,17 @@ function nextTurn(): Promise<void> {
   return promise;
 }
 
-/** I7: everything heals, and each service has a holder again within the bound. */
+/**
+ * A bad edit changes nothing (I6); everything heals, and each service has a holder again within the
+ * bound (I7); then every arbiter and the store are gone, and each holder goes on (I4).
+ */
 function endWell(simulation: Simulation): void {
   if (simulation.failure !== null) return;
   try {
+    for (const host of simulation.arbiters) host.refuseEdit();
     healEverything(simulation);
     watchRecovery(simulation);
+    if (simulation.failure === null) watchBlackout(simulation);
   } catch (error) {
     simulation.fail(error);
   }
