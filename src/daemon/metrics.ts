@@ -13,10 +13,13 @@ export interface DaemonMetrics {
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
+/** A daemon that waits shouldn't wake fifty times a second: that alone cost half a percent of a core. */
+const LOOP_RESOLUTION_MS = 250;
+
 export function createDaemonMetrics(report: () => Report): DaemonMetrics {
   const registry = new Registry();
   const registers = [registry];
-  addProcessMetrics(registry, "arbiter_daemon_event_loop_delay_seconds");
+  addProcessMetrics(registry, "arbiter_daemon_event_loop_delay_seconds", LOOP_RESOLUTION_MS);
   const held = new Gauge({
     name: "arbiter_daemon_services_held",
     help: "Services that it holds.",

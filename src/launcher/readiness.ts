@@ -88,7 +88,7 @@ function takenPorts({ healthTcp, healthUrl }: LaunchSpec): string[] {
 }
 
 function isOwnAddress(host: string): boolean {
-  if (host === "localhost" || host === "") return true;
+  if (host === "localhost" || host === "" || host.startsWith("127.")) return true;
   return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === host));
 }
 
@@ -116,8 +116,18 @@ function hexOf(address: string): string {
   return bytes.toReversed().join("").toUpperCase();
 }
 
+/** Of the last socket that was asked about: to look through everybody's descriptors costs much. */
+let lastOwner: { readonly inode: string; readonly pid: number } | null = null;
+
 /** Null: it can't be seen from here. */
 function ownerOf(inode: string): number | null {
+  if (lastOwner?.inode === inode) return lastOwner.pid;
+  const pid = findOwner(inode);
+  lastOwner = pid === null ? null : { inode, pid };
+  return pid;
+}
+
+function findOwner(inode: string): number | null {
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/u.test(entry)) continue;
     try {

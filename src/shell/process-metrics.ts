@@ -15,9 +15,16 @@ export function addGauge<T extends string>(registry: Registry, gauge: GaugeConfi
   registry.registerMetric(new Gauge({ ...gauge, registers: [] }));
 }
 
+/** How often the loop's lateness is looked at: each look wakes the process. */
+const LOOP_RESOLUTION_MS = 20;
+
 /** `loopName`: how the delay of the event loop is called. Returns the function that ends the measuring. */
-export function addProcessMetrics(registry: Registry, loopName: string): () => void {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
+export function addProcessMetrics(
+  registry: Registry,
+  loopName: string,
+  resolutionMs: number = LOOP_RESOLUTION_MS,
+): () => void {
+  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   addGauge(registry, {
     name: loopName,
