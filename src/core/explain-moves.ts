@@ -170,6 +170,12 @@ function reasonIn(rows: readonly EventDraft[]): string {
   return "";
 }
 
+/** The proof is another start of the holder: the end of the one before was not seen. */
+function isNewStart(evidence: EventDraft["evidence"]): boolean {
+  const says = evidence?.["says"];
+  return typeof says === "string" && says.startsWith("it was started anew");
+}
+
 function plannedReason(rows: readonly EventDraft[], from: string | null): string {
   const reason = reasonIn(rows);
   return reason === "" || reason === "the holder drains" ? `${from} was asked to stop` : reason;
@@ -186,7 +192,9 @@ function headline(move: Facts, rows: readonly EventDraft[]): string {
       ? " For how long nobody held it is not known: the arbiter that moved it had not heard the last holder."
       : wasSilent
         ? ` Nobody is known to have worked on it for ${inTime(gapMs)}, counted from the last answer of ${from}.`
-        : ` Nobody held it for ${inTime(gapMs)}.`;
+        : rows.some(({ evidence }) => isNewStart(evidence))
+          ? ` Nobody held it for ${inTime(gapMs)} at least: its holder had been started anew, and when it had ended before is not known.`
+          : ` Nobody held it for ${inTime(gapMs)}.`;
   const epoch = toEpoch === null ? "" : ` (epoch ${toEpoch})`;
   switch (kind) {
     case "failover":
