@@ -259,6 +259,14 @@ describe("a peer that sends what the protocol lists, and no more", () => {
     });
   });
 
+  it("reads the same again what it has read", () => {
+    const asked = parsePromiseRequest(without(request, "toStateId"));
+    expect(asked.ok && parsePromiseRequest(overTheWire(asked.value))).toEqual(asked);
+    const promises = report.promises.map((promise) => without(promise, "holder"));
+    const reported = parseReport({ ...overTheWireObject(without(report, "refusals")), promises });
+    expect(reported.ok && parseReport(overTheWire(reported.value))).toEqual(reported);
+  });
+
   it("is understood: its request for a promise", () => {
     expect(parsePromiseRequest(without(request, "toStateId"))).toEqual({
       ok: true,
