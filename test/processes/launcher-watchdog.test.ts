@@ -1,12 +1,24 @@
 /** The watchdog device, with a file in its place: each byte in it is one that the device would get. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { Watchdog } from "../../src/launcher/watchdog.ts";
 import { nowMs } from "../../src/shell/clock.ts";
 import { OtherLauncher } from "./launcher-other.ts";
 import { makeFolder, openWorkshop, runs, shell, textOf, until } from "./launcher-workshop.ts";
+
+const folders: string[] = [];
+
+function folderOf(): string {
+  const folder = makeFolder();
+  folders.push(folder);
+  return folder;
+}
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
 
 async function openWatched(): Promise<Awaited<ReturnType<typeof openWorkshop>>> {
   return await openWorkshop(
@@ -33,7 +45,7 @@ test("it is fed while the service is held, and let go of when nothing runs any m
 });
 
 test("it is not fed beyond the lease, whatever still runs", async () => {
-  const folder = makeFolder();
+  const folder = folderOf();
   const file = join(folder, "watchdog");
   writeFileSync(file, "");
   const leaseEndMs = nowMs() + 900;
@@ -60,7 +72,7 @@ test.each([
 ])(
   "a time-out of $timeoutMs ms, a lease of $leaseMs ms: fed only while it would fire before the lease's end, or warned",
   ({ timeoutMs, leaseMs, warns, fedAt }) => {
-    const file = join(makeFolder(), "watchdog");
+    const file = join(folderOf(), "watchdog");
     for (const [leftMs, isFed] of Object.entries(fedAt)) {
       writeFileSync(file, "");
       const said: string[] = [];
@@ -88,7 +100,7 @@ test("a device that can't be opened is a failed activation that says so; the pro
 });
 
 test("a frozen launcher feeds no more; a killed one's guard lets go of it, once the program is dead", async () => {
-  const folder = makeFolder();
+  const folder = folderOf();
   const file = join(folder, "watchdog");
   writeFileSync(file, "");
   const launcher = new OtherLauncher(folder, ["sleep", "600"], { watchdog: file });
