@@ -40,6 +40,7 @@ export class ClientsRig {
   readonly ports: Map<string, number> = new Map();
   readonly output: Map<string, string> = new Map();
   readonly #processes = new Map<string, ChildProcess>();
+  readonly #others = new Set<string>();
   readonly #clusters: Cluster[] = [];
   readonly #program: string;
   readonly #env: Readonly<Record<string, string>>;
@@ -88,6 +89,7 @@ export class ClientsRig {
 
   /** Anything else that the test runs beside it. */
   spawnOther(name: string, command: string, args: readonly string[]): ChildProcess {
+    this.#others.add(name);
     return this.#keep(name, spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] }));
   }
 
@@ -249,11 +251,16 @@ export class ClientsRig {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const cluster of this.#clusters) cluster.close();
-    for (const child of this.#processes.values()) {
+    for (const [name, child] of this.#processes) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
-      child.kill("SIGKILL");
+      const ended = once(child, "exit");
+      // What has children of its own has to end them: nginx that is killed leaves its workers behind.
+      if (this.#others.has(name)) child.kill("SIGTERM");
+      else child.kill("SIGKILL");
       child.kill("SIGCONT");
-      await once(child, "exit");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+      await ended;
+      clearTimeout(timer);
     }
     rmSync(this.folder, { recursive: true, force: true });
   }
