@@ -1,7 +1,8 @@
 /**
- * Each rule of the protocol, and each row of its tables, is left out once, and the simulator has to notice
- * within the seeds that the list states. What nothing can notice is marked there, with the reason;
- * `npm run mutants` hunts those, too, and prints the table.
+ * Each rule of the protocol is left out once, and the simulator has to notice within the seeds that the
+ * list states. What nothing can notice is marked there, with the reason;
+ * `npm run mutants` hunts those, and
+ * each row of the tables, too, and prints the table.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -35,7 +36,8 @@ test.each(Object.entries(ATTACKS))(
 
 test("each is found within its seeds", { timeout: TIMEOUT_MS }, async () => {
   const complaints: string[] = [];
-  const wanted = MUTANTS.filter(({ survives }) => survives === null);
+  // Rows are noticed by the golden transcripts and by a named test each; here they would take minutes.
+  const wanted = MUTANTS.filter(({ name, survives }) => survives === null && !name.startsWith("row "));
   await huntAll(wanted, availableParallelism(), (mutant, verdict) => {
     const text = complaint(mutant, verdict);
     if (text !== null) complaints.push(text);
