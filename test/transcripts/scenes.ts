@@ -307,4 +307,19 @@ export const PLOTS: readonly Plot[] = [
       scene.pass(3000);
     },
   },
+  {
+    file: "21-the-leader-alone-cant-reach-the-store",
+    row: "the leader alone can't reach the store",
+    bound: "two arbiter leases + one round trip; nobody stops working",
+    over: { arbiters: 2 },
+    play: (scene) => {
+      const { leader } = scene.simulation;
+      const name = leader?.name ?? "";
+      scene.act(`${name} is cut off from the store, and from nobody else`, () =>
+        cutOffStore(scene, leader, true),
+      );
+      scene.pass(10_000).status();
+      scene.act(`${name} reaches the store again`, () => cutOffStore(scene, leader, false)).pass(5000);
+    },
+  },
 ];
