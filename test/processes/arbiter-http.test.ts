@@ -73,7 +73,8 @@ describe("reading", () => {
     for (const { path: target } of ROUTES.filter(
       ({ method, path: each }) => method === "get" && !each.endsWith("stream"),
     )) {
-      const answer = await rig.get(target.replace("{service}", SERVICE));
+      const asked = target.replace("{service}", SERVICE).replace("{file}", "style.css");
+      const answer = await rig.get(asked);
       expect([target, answer.status]).toEqual([target, 200]);
       expect(Number(answer.headers.get("arbiter-version"))).toBeGreaterThan(0);
       expect([answer.headers.get("x-powered-by"), answer.text === ""]).toEqual([null, false]);
