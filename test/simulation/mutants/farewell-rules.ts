@@ -55,7 +55,7 @@ export const FAREWELL_RULES: readonly Mutant[] = [
     without: "a promise without end that comes after the next question doesn't count",
     patches: [{ file: FAILSAFE, find: "if (round !== held.roundNumber) return false;", replace: "" }],
     hunts: [BACK_AND_FORTH],
-    seeds: 200,
+    seeds: 600,
     survives: null,
   },
   {

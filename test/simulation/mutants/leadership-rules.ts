@@ -113,7 +113,7 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
       },
     ],
     hunts: [BAD_STORE],
-    seeds: 40,
+    seeds: 200,
     survives: null,
   },
   {
@@ -121,7 +121,7 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
     without: "the store refuses a commit of a term that doesn't lead",
     patches: [{ file: STORE, find: "if (record.term !== commit.term) {", replace: "if (record.term < 0) {" }],
     hunts: [BAD_STORE, TWO_LEADERS],
-    seeds: 60,
+    seeds: 200,
     survives: null,
   },
   {
