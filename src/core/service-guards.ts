@@ -222,18 +222,27 @@ function isPastElsewhere(step: Step, view: ServiceView): boolean {
 export function hasPredecessor(state: ArbiterState, view: ServiceView): boolean {
   if (!state.hasRemoved) return false;
   for (const other of state.services.values()) {
-    if (!other.removed || other.phase === "vacant" || !isOpen(other)) continue;
-    if (isSameWork(view, other)) return true;
+    if (other.removed && mayBeHeld(other) && isSameWork(view, other)) return true;
   }
   return false;
 }
 
-/** By a master in common. Where the files don't tell, one that a candidate holds may be. */
-function isSameWork(view: ServiceView, { spec, row }: ServiceView): boolean {
+/**
+ * I1: from the commit on that gives it away, not from the store's answer. The store may have taken that
+ * commit already; once it says so the new epoch is assigned, whatever has become of the configuration.
+ */
+function mayBeHeld(view: ServiceView): boolean {
+  return view.phase !== "vacant" && (isOpen(view) || view.pendingCommit !== null);
+}
+
+/** By a master in common. Where the files don't tell, one that a candidate holds, or is to hold, may be. */
+function isSameWork(view: ServiceView, { spec, row, pendingCommit }: ServiceView): boolean {
   const masters = spec.masters.length > 0 ? spec.masters : spec.candidates;
   if (masters.some((name) => view.spec.masters.includes(name))) return true;
-  const isUnknown = spec.masters.length === 0 || view.row.epoch === 0;
-  return isUnknown && row.holder !== null && view.spec.candidates.includes(row.holder);
+  if (spec.masters.length > 0 && view.row.epoch > 0) return false;
+  // Whom a commit under way names is in no row yet: it may be any candidate.
+  const holders = pendingCommit === null ? [row.holder] : [row.holder, ...spec.candidates];
+  return holders.some((name) => name !== null && view.spec.candidates.includes(name));
 }
 
 /** Whether the next epoch would rest on proof, and since when a candidate must have been asked. */

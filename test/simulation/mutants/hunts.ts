@@ -203,6 +203,15 @@ export const RENAMES: Hunt = {
   ),
 };
 
+/** An edit may overtake the commit of an epoch. */
+export const RENAMES_SLOW_STORE: Hunt = {
+  name: "services that are renamed while the store is slow now and then",
+  overrides: aim(
+    { spares: 2, store: { latencyMs: 2, unknownProbability: 0, slowProbability: 0.2, slowMs: LEASE_MS } },
+    { editMeanMs: LEASE_MS, exitMeanMs: LEASE_MS, lastsMs: 4 * LEASE_MS },
+  ),
+};
+
 export const ORDERS: Hunt = {
   name: "operators who give many orders",
   overrides: aim(
