@@ -56,14 +56,18 @@ export async function migratePostgres(
   migrations: typeof POSTGRES_MIGRATIONS = POSTGRES_MIGRATIONS,
 ): Promise<void> {
   if ((await schemaVersion(client, prefix, migrations.length)) === migrations.length) return;
+  // Before the transaction begins: only its beginning makes this session forget that it has just seen
+  // no table. Inside of it, after a wait for the lock, it would still believe so.
+  await client.query(`SELECT pg_advisory_lock($1, hashtext($2))`, [LOCK, prefix]);
   await client.query("BEGIN");
-  await client.query(`SELECT pg_advisory_xact_lock($1, hashtext($2))`, [LOCK, prefix]);
   // Whoever had the lock before may have done it all.
   const version = await schemaVersion(client, prefix, migrations.length);
   for (const step of migrations.slice(version)) await client.query(step(prefix));
   await client.query(`UPDATE ${prefix}_state SET schema_version = $1`, [migrations.length]);
   attempt.signal.throwIfAborted();
   await client.query("COMMIT");
+  // A session that fails before this is closed, which lets go of the lock, too.
+  await client.query(`SELECT pg_advisory_unlock($1, hashtext($2))`, [LOCK, prefix]);
 }
 
 /** 0: there is nothing yet. */

@@ -108,6 +108,34 @@ describe.skipIf(isPostgresMissing())("postgres", () => {
       await store.close();
     });
 
+    test("who waited while another made the tables finds them made", async () => {
+      const prefix = newPrefix();
+      const clients = await Promise.all(
+        [1, 2, 3].map(async () => {
+          const client = new Client(server.url(prefix).replace(/\?.*/u, ""));
+          await client.connect();
+          return client;
+        }),
+      );
+      const [first, ...others] = clients;
+      const lock = [0x41726269, prefix];
+      await first?.query("SELECT pg_advisory_lock($1, hashtext($2))", lock);
+      const attempt = new Attempt(new AbortController().signal);
+      const made = Promise.all(others.map((client) => migratePostgres(client, prefix, attempt)));
+      // Both have seen by now that there is nothing.
+      for (let waiting = 0; waiting < others.length;) {
+        const found = await first?.query<{ n: string }>(
+          "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        );
+        waiting = Number(found?.rows[0]?.n);
+      }
+      await first?.query("SELECT pg_advisory_unlock($1, hashtext($2))", lock);
+      await made;
+      const state = await first?.query(`SELECT schema_version FROM ${prefix}_state`);
+      expect(state?.rows).toEqual([{ schema_version: POSTGRES_MIGRATIONS.length }]);
+      await Promise.all(clients.map((client) => client.end()));
+    });
+
     test("a server that only reads says so, and nothing was done", async () => {
       const prefix = newPrefix();
       const store = await open(server.url(prefix));
