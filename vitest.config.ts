@@ -14,6 +14,8 @@ const config: ViteUserConfig = defineConfig({
         test: {
           ...common,
           name: "reckoned",
+          // Ten crowded virtual worlds take seconds here, and half a minute beside somebody's build.
+          testTimeout: 120_000,
           include: ["test/{unit,simulation,transcripts,fuzz}/**/*.test.ts"],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
