@@ -182,8 +182,9 @@ function candidateEvent(
   view: ServiceView,
   event: "candidateReady" | "boundPassed",
 ): Found | null {
-  // One that left the configuration is let go, and given to nobody.
-  if (view.removed && event === "candidateReady") return null;
+  // One that left the configuration is given to nobody. Nor does its bound end it: no commit would tell the
+  // next leader, which would renew the old holder beside the one of the new name (I1).
+  if (view.removed) return null;
   if (!mayCommit(step.state) || view.pendingSideCommit !== null) return null;
   // The commit ends an operator's move, and settings are written one after another.
   if (step.state.settings.moves[view.spec.name] !== undefined && settingsAreBusy(step.state)) return null;
@@ -217,7 +218,7 @@ function isPastElsewhere(step: Step, view: ServiceView): boolean {
 /**
  * A rename is a removal and an addition, and so is taking it back: a service isn't given to anybody while
  * another one, that left the configuration and is the same work, may still be held (I1). That one is over
- * by proof, or as any other is: once its bound has passed, and a candidate of its own is free.
+ * by proof, or once an operator says that its holder is dead.
  */
 export function hasPredecessor(state: ArbiterState, view: ServiceView): boolean {
   if (!state.hasRemoved) return false;

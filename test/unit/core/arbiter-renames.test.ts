@@ -4,6 +4,7 @@ import type { ClusterModel } from "../../../src/core/model.ts";
 import { daemonSpec, model, serviceSpec } from "./arbiter-models.ts";
 import { ClusterRig } from "./arbiter-rig.ts";
 
+const VERSION = { version: 0, hash: "h1", atWallMs: 0, by: "test", files: {} };
 const DAEMONS = [daemonSpec("m"), daemonSpec("t"), daemonSpec("s", { role: "spare", capacity: 2 })];
 const BEFORE = model(DAEMONS, [serviceSpec("old")]);
 const sameMaster = model(DAEMONS, [serviceSpec("new")]);
@@ -22,8 +23,7 @@ function renamedWhileGiven(next: ClusterModel): ClusterRig {
   world.daemon("m", { kind: "exited", service: "old", epoch: 1, reason: "exit code 1" });
   expect(world.held).toHaveLength(1);
   world.store = "up";
-  const configuration = { version: 0, hash: "h1", atWallMs: 0, by: "test", files: {} };
-  world.arbiter({ kind: "configured", model: next, configuration, plan: ["a rename"] });
+  world.arbiter({ kind: "configured", model: next, configuration: VERSION, plan: ["a rename"] });
   world.advance(1000);
   expect(world.service("old")).toMatchObject({ removed: true, phase: "activating" });
   return world;
@@ -57,4 +57,20 @@ describe.each(RENAMES)("a rename %s, while a commit gives the old service away",
     expect(world.believers("new")).toHaveLength(1);
     expect(world.state.services.has("old")).toBe(false);
   });
+});
+
+// Nothing in the store would tell the next leader that its bound has passed, and it would renew the old one.
+test("I1: a rename while the holder is dead waits for it, or for an operator who says that it is dead", () => {
+  const world = new ClusterRig(BEFORE).start();
+  world.node("m").cut = "timeout";
+  world.node("m").alone = true;
+  world.advance(1000);
+  world.arbiter({ kind: "configured", model: sameMaster, configuration: VERSION, plan: ["a rename"] });
+  world.advance(20_000);
+  expect(believers(world)).toEqual([]);
+  const order = { verb: "failover", service: "old", to: null, force: true, evenIfAlive: false } as const;
+  expect(world.command(order).status).toBe(202);
+  world.advance(1000);
+  expect(believers(world)).toEqual(["s"]);
+  expect(world.state.services.has("old")).toBe(false);
 });
