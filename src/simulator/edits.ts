@@ -6,14 +6,15 @@ import { RENAMED } from "./checkers/one-holder.ts";
 import type { ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
 import type { Random } from "./random.ts";
 
-/** A model that an operator might have made of the whole one. */
-export function drawEdit(whole: ClusterModel, random: Random): ClusterModel {
+/** A model that an operator might have made of the whole one; with all its services, if they are to be kept. */
+export function drawEdit(whole: ClusterModel, random: Random, keepsServices: boolean): ClusterModel {
   const factor = random.pick([0.5, 1, 1, 2]);
   const [first] = whole.daemons;
+  const mustStay = ({ role }: DaemonSpec): boolean => keepsServices && role === "master";
   const daemons = whole.daemons
-    .filter((daemon) => daemon === first || random.chance(0.75))
+    .filter((daemon) => daemon === first || mustStay(daemon) || random.chance(0.75))
     .map((daemon) => rescaled(daemon, factor));
-  const isRenamed = random.chance(0.15);
+  const isRenamed = random.chance(0.15) && !keepsServices;
   const left = new Set(daemons.map(({ name }) => name));
   const services = whole.services
     .map((service) => rescaledService(service, factor, left, isRenamed ? RENAMED : ""))

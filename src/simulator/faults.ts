@@ -99,7 +99,9 @@ const FAULTS: Readonly<Record<FaultName, Inject>> = {
   editMeanMs(simulation) {
     const { random } = simulation.world;
     const rolledBack = random.chance(0.2) ? simulation.olderVersion() : null;
-    simulation.configure(rolledBack ?? drawEdit(simulation.whole, random));
+    simulation.configure(
+      rolledBack ?? drawEdit(simulation.whole, random, simulation.options.keepsServices ?? false),
+    );
   },
   ...RARE_FAULTS,
 };

@@ -66,6 +66,8 @@ export interface SimulationOptions {
   readonly hasStray?: boolean;
   /** Arbiters come with older files than the committed ones, and with it enforced that they mustn't lead. */
   readonly drifts?: boolean;
+  /** Edits neither rename nor remove a service. */
+  readonly keepsServices?: boolean;
   /** A refused connection at the holder's last address is proof: only where nothing else may answer there. */
   readonly proofByRefusal?: boolean;
   /** So many causes may move services in so long. */

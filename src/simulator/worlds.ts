@@ -3,9 +3,10 @@ import type { Overrides } from "./options.ts";
 import { smallWorld } from "./small.ts";
 import { DRIFTED, OUTAGES, RESTORED, STRAY } from "./trouble.ts";
 
-export const WORLD_NAMES = ["swarm", "small", "restored", "outages", "stray", "drifted"] as const;
+export const WORLD_NAMES = ["swarm", "steady", "small", "restored", "outages", "stray", "drifted"] as const;
 /**
  * - `swarm`: sizes, settings near their limits and faults, all drawn from the seed; something breaks all the time.
+ * - `steady`: the same, but edits neither rename nor remove a service (`docs/safety.md` says what those can lead to).
  * - `small`: a master, a spare and an arbiter at default settings; something breaks now and then.
  * - `restored`, `outages`, `stray`, `drifted`: about one trouble each; see `trouble.ts`.
  */
@@ -15,6 +16,8 @@ export function worldOf(name: WorldName, seed: number): Overrides {
   switch (name) {
     case "swarm":
       return {};
+    case "steady":
+      return { keepsServices: true };
     case "small":
       return smallWorld(seed);
     case "restored":
