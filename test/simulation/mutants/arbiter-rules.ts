@@ -130,7 +130,7 @@ export const ARBITER_RULES: readonly Mutant[] = [
       },
     ],
     hunts: [LEASES_CHANGE_SLOWLY],
-    seeds: 60,
+    seeds: 400,
     survives: null,
   },
   {
