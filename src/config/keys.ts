@@ -31,8 +31,6 @@ export interface KeySpec {
   readonly aliases?: readonly string[];
   /** Never shown, never hashed. */
   readonly isSecret?: boolean;
-  /** Read and checked, but nothing carries it out yet: whoever writes it is told. */
-  readonly isLater?: boolean;
 }
 
 export const KEYS: readonly KeySpec[] = [...DAEMON_KEYS, ...CLUSTER_KEYS];

@@ -58,7 +58,6 @@ export class KeyReader {
     if (entry !== null) {
       const parsed = parseWith(spec, kind, entry.value);
       if (parsed.ok) {
-        this.#tellOfLater(entry, spec);
         return parsed.value;
       }
       this.#reject(entry, spec, parsed.expected);
@@ -91,12 +90,6 @@ export class KeyReader {
     const spec = keysOf(this.where).get(name);
     if (spec === undefined) throw new Error(`no key ${name} in ${this.where}`);
     return spec;
-  }
-
-  #tellOfLater(entry: Entry, spec: KeySpec): void {
-    if (spec.isLater !== true || entry.value === spec.fallback) return;
-    const text = `\`${spec.name}\` is read and checked, but this version doesn't carry it out yet`;
-    this.problems.warning(valuePlace(entry), text, { key: entry.key });
   }
 
   #reject(entry: Entry, spec: KeySpec, expected: string): void {

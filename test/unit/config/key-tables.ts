@@ -14,9 +14,8 @@ export function tableOf(where: Where): string {
       const fallback = spec.fallback === null ? (spec.computed ?? "none") : `\`${spec.fallback}\``;
       const words =
         spec.oneOf === undefined ? "" : ` One of ${spec.oneOf.map((word) => `\`${word}\``).join(", ")}.`;
-      const later = spec.isLater === true ? " *Read and checked; not carried out yet.*" : "";
       const places = where === "daemon" ? ` | ${placesOf(spec)}` : "";
-      return `| \`${spec.name}\` | ${fallback} | ${spec.meaning}${words}${later}${places} |`;
+      return `| \`${spec.name}\` | ${fallback} | ${spec.meaning}${words}${places} |`;
     });
   const head =
     where === "daemon"
