@@ -13,6 +13,7 @@
 import type { buildConnector } from "undici";
 import type { ArbiterEffect, ArbiterEvent, CheckFailure, Moment } from "../core/arbiter-io.ts";
 import type { Assignment } from "../core/messages.ts";
+import { expecting } from "../protocol/expected-peer.ts";
 import { parseReport } from "../protocol/messages.ts";
 import { nowMs } from "../shell/clock.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
@@ -38,6 +39,8 @@ export interface CheckerTls {
   readonly key: string | null;
   /** `hard_ssl_name_check`: whether the certificate must be for the daemon's address. */
   checksName(daemon: string): boolean;
+  /** `client_cert = required`: whether the certificate must be the daemon's own. (Default: false) */
+  readonly expectsOwner?: boolean;
 }
 
 export interface CheckerOptions {
@@ -147,7 +150,8 @@ export class Checker {
       if (tls !== null && !this.#connectors.areOf(tls)) this.#connectors = connectors(tls);
       const { named, unnamed } = this.#connectors;
       const connect = (tls?.checksName(daemon) ?? true) ? named : unnamed;
-      connect(options, callback);
+      const checked = tls?.expectsOwner === true ? expecting(daemon, connect) : connect;
+      checked(options, callback);
     };
   }
 

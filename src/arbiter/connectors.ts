@@ -1,6 +1,7 @@
 /** How connections to daemons are made: with which certificates, and what of the other end is checked. */
 import { createSecureContext } from "node:tls";
 import { buildConnector } from "undici";
+import { NO_SESSIONS } from "../protocol/expected-peer.ts";
 import type { CheckerTls } from "./checker.ts";
 
 /** Two for all daemons: one that checks the certificate's name, one that checks the rest alone. */
@@ -12,14 +13,15 @@ export interface Connectors {
 }
 
 export function connectors(tls: CheckerTls | null): Connectors {
-  const { ca = null, cert = null, key = null } = tls ?? {};
+  const { ca = null, cert = null, key = null, expectsOwner = false } = tls ?? {};
   const secureContext = createSecureContext({
     ...(ca === null ? {} : { ca }),
     ...(cert === null ? {} : { cert }),
     ...(key === null ? {} : { key }),
   });
   // The deadline of the check covers connecting, too.
-  const common = { secureContext, allowH2: false, timeout: 0, noDelay: true } as const;
+  const sessions = expectsOwner ? NO_SESSIONS : {};
+  const common = { secureContext, allowH2: false, timeout: 0, noDelay: true, ...sessions } as const;
   return {
     named: buildConnector(common),
     unnamed: buildConnector({ ...common, checkServerIdentity: () => undefined }),

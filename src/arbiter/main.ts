@@ -15,6 +15,7 @@ import { Access, refuseOpenBind, TokenSource } from "../protocol/auth.ts";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import type { TlsSource } from "../protocol/tls.ts";
 import { wallMs } from "../shell/clock.ts";
+import { openFolderWarning } from "../shell/own-folder.ts";
 import { askForPrecedence } from "../shell/processor.ts";
 import type { Store } from "../store/contract.ts";
 import { openStore } from "../store/open.ts";
@@ -125,6 +126,8 @@ async function start(
   const stateDir = stateDirOf(loaded);
   const folder = openArbiterFolder(stateDir, self.name);
   shutdown.add("the state folder", () => folder.close());
+  const isOpen = openFolderWarning(folder.path);
+  if (isOpen !== null) log.warn(isOpen);
   const address = loaded.settings.security.bind ?? self.address;
   const { server } = await listen({ address, port: self.port, tls: secure, name: self.name, log });
   shutdown.add("the HTTP server", () => server.close(HTTP_GRACE_MS));
@@ -157,9 +160,9 @@ async function start(
     alerts,
     access,
     asksNames: secure !== null && tls.files.clientCert === "required",
-    audit: openAudit(engine, wallMs),
+    audit: openAudit(engine, log, wallMs),
     forwarder: new Forwarder(engine, others),
-    address,
+    hostNames: [self.address, address].map((name) => name.toLowerCase()),
     reload: (by) => follower.reload(by),
     configuration: sync.api,
     membership: sync.membership,

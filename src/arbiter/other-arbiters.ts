@@ -9,6 +9,7 @@ import { Agent, buildConnector } from "undici";
 import { codeOf, messageOf } from "../protocol/errors.ts";
 import type { ArbiterEffect } from "../core/arbiter-io.ts";
 import type { ArbiterPromiseAnswer } from "../core/messages.ts";
+import { ExpectedPeers } from "../protocol/expected-peer.ts";
 import { parseArbiterPromiseAnswer } from "../protocol/messages.ts";
 import type { CheckerTls } from "./checker.ts";
 
@@ -62,24 +63,36 @@ const NOT_SENT =
 
 export class OtherArbiters {
   readonly #options: OtherArbitersOptions;
-  readonly #agent: Agent;
+  readonly #peers: ExpectedPeers;
+  #agent: Agent;
 
   constructor(options: OtherArbitersOptions) {
     this.#options = options;
-    this.#agent = new Agent({
+    this.#peers = new ExpectedPeers(options.tls.expectsOwner ?? false);
+    this.#agent = this.#newAgent();
+  }
+
+  #newAgent(): Agent {
+    return new Agent({
       // One that is frozen must not hold up the next question.
       connections: 4,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       // Made anew for each connection: certificates may change while it runs.
-      connect: (target, done) =>
-        buildConnector({ ...trustOf(options.tls), timeout: CONNECT_MS })(target, done),
+      connect: this.#peers.connector((target, done) =>
+        buildConnector({ ...trustOf(this.#options.tls), timeout: CONNECT_MS })(target, done),
+      ),
     });
   }
 
   /** Null: unreachable within the time, or no answer of this protocol. */
   async ask({ url, request, timeoutMs }: Ask): Promise<ArbiterPromiseAnswer | null> {
+    // Connections to somebody else who was there before are no use.
+    if (this.#peers.expect(new URL(url).origin, request.to)) {
+      void this.#agent.destroy();
+      this.#agent = this.#newAgent();
+    }
     const value = await this.#post(url, "/v1/arbiters/promise", request, timeoutMs);
     if (value === null) return null;
     const answer = parseArbiterPromiseAnswer(value);

@@ -32,5 +32,6 @@ export function checkerTls(source: TlsSource, checksName: (daemon: string) => bo
       return source.material.key;
     },
     checksName,
+    expectsOwner: source.files.clientCert === "required",
   };
 }

@@ -3,6 +3,7 @@
  * now (a token file may change), and whom to trust behind `https` (certificates may, too).
  */
 import { buildConnector } from "undici";
+import { NO_SESSIONS } from "../protocol/expected-peer.ts";
 import type { TlsSource } from "../protocol/tls.ts";
 
 export interface CallOptions {
@@ -32,6 +33,7 @@ export function connectorOf({ tls }: CallOptions, timeoutMs: number | null): bui
         ...(cert === null ? {} : { cert }),
         ...(key === null ? {} : { key }),
         ...(timeoutMs === null ? {} : { timeout: timeoutMs }),
+        ...(tls.files.clientCert === "required" ? NO_SESSIONS : {}),
       });
     }
     connect(options, callback);

@@ -9,7 +9,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { AssignmentProblem } from "../core/daemon-io.ts";
 import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
-import { CHALLENGE, refuseForeignPage } from "../protocol/auth.ts";
+import { CHALLENGE, pageOf, refusePage } from "../protocol/auth.ts";
 import type { Access } from "../protocol/auth.ts";
 import { readJson } from "../protocol/body.ts";
 import { certificateName, refuseCaller } from "../protocol/caller.ts";
@@ -143,12 +143,7 @@ function readRefusal(access: Access, request: IncomingMessage): Problem | null {
 }
 
 function changeRefusal(access: Access, request: IncomingMessage): Problem | null {
-  const { host, origin, authorization } = request.headers;
-  const site = request.headers["sec-fetch-site"];
-  return (
-    refuseForeignPage({ host, origin, site: typeof site === "string" ? site : undefined }) ??
-    access.refuseChange(authorization)
-  );
+  return refusePage(pageOf(request.headers)) ?? access.refuseChange(request.headers.authorization);
 }
 
 function refuseRoute(matching: readonly Route[], request: IncomingMessage, response: ServerResponse): void {

@@ -7,9 +7,8 @@ import type { RequestListener, Server, ServerOptions } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Server as SecureServer } from "node:https";
 import { isIPv6 } from "node:net";
-import type { Duplex } from "node:stream";
+import { answerBrokenRequest } from "../protocol/broken-request.ts";
 import { ArbiterError, codeOf } from "../protocol/errors.ts";
-import { problem } from "../protocol/problem.ts";
 import type { TlsSource } from "../protocol/tls.ts";
 
 /** Below that a client's connection and the server's time-out meet, and checks fail with a reset. */
@@ -74,7 +73,9 @@ function secureServer(
   timing: ServerOptions,
   onRequest: RequestListener,
 ): SecureServer {
-  const server = createSecureServer({ ...timing, ...tls.serverOptions(name) }, onRequest);
+  // Node would wait two minutes for who has begun to speak TLS and says no more.
+  const handshakeTimeout = HEADERS_TIMEOUT_MS;
+  const server = createSecureServer({ ...timing, handshakeTimeout, ...tls.serverOptions(name) }, onRequest);
   tls.follow(server);
   return server;
 }
@@ -102,24 +103,5 @@ function listenError(options: ListenOptions, cause: Error): ArbiterError {
     "ERR_ARB_BIND",
     `${options.name} can't listen at ${where}: ${why}. Correct \`address\` and \`port\`, or --host and --port.`,
     { cause },
-  );
-}
-
-/** What isn't HTTP, or comes too slowly: a problem like every other, then the end of the connection. */
-function answerBrokenRequest(error: Error, socket: Duplex): void {
-  if (!socket.writable || codeOf(error) === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const [status, title, detail] =
-    codeOf(error) === "ERR_HTTP_REQUEST_TIMEOUT"
-      ? [408, "Request Timeout", "The request took too long to arrive."]
-      : codeOf(error) === "HPE_HEADER_OVERFLOW"
-        ? [431, "Request Header Fields Too Large", "The headers are too large."]
-        : [400, "Bad Request", "This is no HTTP request that can be read."];
-  const body = JSON.stringify(problem(status, title, detail, { code: "ERR_ARB_BODY" }));
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }

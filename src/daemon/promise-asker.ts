@@ -5,6 +5,7 @@
  */
 import { Agent } from "undici";
 import type { PromiseAnswer, PromiseRequest } from "../core/messages.ts";
+import { ExpectedPeers } from "../protocol/expected-peer.ts";
 import { parsePromiseAnswer } from "../protocol/messages.ts";
 import type { CallOptions } from "./calls.ts";
 import { bearerHeaders, connectorOf } from "./calls.ts";
@@ -15,23 +16,34 @@ const ANSWER_LIMIT_BYTES = 16 * 1024;
 const KEEP_ALIVE_MS = 60_000;
 
 export class PromiseAsker {
-  readonly #agent: Agent;
   readonly #options: CallOptions;
+  readonly #peers: ExpectedPeers;
+  #agent: Agent;
 
   constructor(options: CallOptions) {
     this.#options = options;
-    this.#agent = new Agent({
+    this.#peers = new ExpectedPeers(options.tls.files.clientCert === "required");
+    this.#agent = this.#newAgent();
+  }
+
+  #newAgent(): Agent {
+    return new Agent({
       // A fellow that is frozen must not hold up the next round's question.
       connections: 4,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      connect: connectorOf(options, null),
+      connect: this.#peers.connector(connectorOf(this.#options, null)),
     });
   }
 
   /** Null: unreachable within `timeoutMs`, or no answer of this protocol. */
   async ask(url: string, request: PromiseRequest, timeoutMs: number): Promise<PromiseAnswer | null> {
+    // Connections to somebody else who was there before are no use.
+    if (this.#peers.expect(new URL(url).origin, request.to)) {
+      void this.#agent.destroy();
+      this.#agent = this.#newAgent();
+    }
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), timeoutMs);
     try {

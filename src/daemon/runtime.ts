@@ -14,6 +14,7 @@ import { createDaemon, reportOf, stepDaemon } from "../core/daemon.ts";
 import type { DaemonState } from "../core/daemon.ts";
 import type { Report } from "../core/messages.ts";
 import { nowMs } from "../shell/clock.ts";
+import { openFolderWarning } from "../shell/own-folder.ts";
 import { StepQueue } from "../shell/queue.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
 import { openAccess } from "./access.ts";
@@ -72,6 +73,8 @@ async function start(
     const lock = lockStateFolder(path);
     closers.push(() => lock.release());
   }
+  const isOpen = openFolderWarning(path);
+  if (isOpen !== null) logger.warn(`${name}: ${isOpen}`);
   const folder = openStateFolder(path, options.forgetCluster ?? false);
   const daemon = await wire(options, workload, folder, { token, tls }, closers);
   closers.push(async () => await workload.close());

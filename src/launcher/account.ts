@@ -10,7 +10,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   accessSync,
-  chownSync,
+  chmodSync,
   constants,
   mkdirSync,
   mkdtempSync,
@@ -92,14 +92,20 @@ export function parsePasswd(text: string, user: string): Account | null {
  * Where the settings' files of a program lie: in the state folder, or, where the program's user
  * can't look into that, in a folder of its own under /run, always the same one, so that what a
  * killed launcher left there is replaced and not added to.
+ *
+ * The program's user may pass through that folder and change nothing in it: what he could put there
+ * (a link to a file of root's) would be written through and given to him.
  */
 export function settingsFolder(stateFolder: string, account: Account | null): string {
   if (account === null) return stateFolder;
   const key = createHash("sha256").update(stateFolder).digest("hex").slice(0, 16);
-  const folder = isWritable("/run") ? `/run/arbiter-${key}` : mkdtempSync(join(tmpdir(), "arbiter-"));
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { mode: 0o700 });
-  chownSync(folder, account.uid, account.gid);
+  const fixed = `/run/arbiter-${key}`;
+  if (isWritable("/run")) {
+    rmSync(fixed, { recursive: true, force: true });
+    mkdirSync(fixed, { mode: 0o700 });
+  }
+  const folder = isWritable("/run") ? fixed : mkdtempSync(join(tmpdir(), "arbiter-"));
+  chmodSync(folder, 0o711);
   return folder;
 }
 

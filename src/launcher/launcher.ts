@@ -9,7 +9,7 @@
  * Without cgroup v2, a program that leaves its process group (a "daemon" that calls setsid) isn't
  * killed with it. It keeps the lock if it keeps its open files, and no new launcher starts then.
  */
-import { chownSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fchownSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LaunchSpec, Role } from "../core/model.ts";
@@ -282,8 +282,14 @@ class CommandLauncher implements Launcher {
   #writeConfig(service: string, config: Readonly<Record<string, string>>): string {
     const file = join(this.#settingsFolder, `config-${encodeURIComponent(service)}.json`);
     rmSync(file, { force: true });
-    writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
-    if (this.#account !== null) chownSync(file, this.#account.uid, this.#account.gid);
+    // Made anew or not at all, and given away by its descriptor: never through a link.
+    const descriptor = openSync(file, "wx", 0o600);
+    try {
+      writeFileSync(descriptor, `${JSON.stringify(config, null, 2)}\n`);
+      if (this.#account !== null) fchownSync(descriptor, this.#account.uid, this.#account.gid);
+    } finally {
+      closeSync(descriptor);
+    }
     return file;
   }
 }

@@ -9,6 +9,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { ArbiterError, messageOf } from "./errors.ts";
 import { problem } from "./problem.ts";
@@ -216,6 +217,31 @@ export function refuseForeignPage(headers: {
     "A page of another site may not change anything here. Use `arbiter` or a client that sends no Origin.",
     { code: "ERR_ARB_FORBIDDEN" },
   );
+}
+
+/**
+ * Where arbiters and daemons alone call, no page has any business, not even one of ours: under a
+ * name that was made to resolve to this address (DNS rebinding) any page would pass for one.
+ * A browser names the origin in every request that could change something.
+ */
+export function refusePage(headers: {
+  readonly origin: string | undefined;
+  readonly site: string | undefined;
+}): Problem | null {
+  const isPage = headers.origin !== undefined || (headers.site !== undefined && headers.site !== "none");
+  if (!isPage) return null;
+  return problem(403, "Forbidden", "Arbiters and daemons call this, and no page in a browser.", {
+    code: "ERR_ARB_FORBIDDEN",
+  });
+}
+
+/** The two headers by which a browser says whose page asks. */
+export function pageOf(headers: IncomingHttpHeaders): {
+  readonly origin: string | undefined;
+  readonly site: string | undefined;
+} {
+  const { origin, "sec-fetch-site": site } = headers;
+  return { origin, site };
 }
 
 function hostOf(origin: string): string | null {

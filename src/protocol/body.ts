@@ -23,6 +23,9 @@ export type BytesRead =
   /** The rest of the body was not read: answer with `connection: close`. */
   | { readonly ok: false; readonly problem: Problem; readonly close: true };
 
+/** What is written by hand, or made by a program that means it, has a dozen. */
+const MOST_LEVELS = 100;
+
 const code = "ERR_ARB_BODY";
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -61,12 +64,24 @@ export async function readJson(
 
 /** Bytes to a JSON value. */
 export function decodeJson(bytes: Uint8Array): BodyRead {
+  let value: unknown;
   try {
-    return { ok: true, value: JSON.parse(decoder.decode(bytes)) };
+    value = JSON.parse(decoder.decode(bytes));
   } catch (error) {
     const why = error instanceof SyntaxError ? "" : " (it isn't valid UTF-8)";
     return refused(400, "Bad Request", `The body is not valid JSON${why}.`);
   }
+  if (isDeeperThan(MOST_LEVELS, value))
+    return refused(400, "Bad Request", `The body may be nested ${MOST_LEVELS} levels deep at most.`);
+  return { ok: true, value };
+}
+
+/** Parsing knows no depth, but whatever writes a value again, or copies it, runs out of stack. */
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  for (const member of Object.values(value)) if (isDeeperThan(levels - 1, member)) return true;
+  return false;
 }
 
 function isJson(contentType: string | undefined): boolean {

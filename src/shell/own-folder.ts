@@ -9,7 +9,7 @@
  * this process, so nothing else may ever open `lock.db`.
  */
 import { randomUUID } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -32,6 +32,15 @@ export function lockFolder(folder: string): FolderLock {
   }
   const held = database;
   return { ok: true, release: () => held.close() };
+}
+
+/**
+ * A sentence where every account of the machine may write there; null: none may. Whoever may can
+ * name a process for a launcher to kill, or make a daemon forget what it has promised.
+ */
+export function openFolderWarning(folder: string): string | null {
+  if ((statSync(folder).mode & 0o002) === 0) return null;
+  return `Everybody on this machine may write to the state folder ${folder}: \`chmod 750\` it.`;
 }
 
 /** Call it with the folder's lock held. `found`: there is a file, but it holds no id. */

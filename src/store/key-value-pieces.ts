@@ -16,6 +16,10 @@ import { readConfiguration } from "./stored.ts";
 const PLAIN = 4_096;
 /** Half of what ZooKeeper takes at once, a third of etcd's. */
 const PIECE = 512 * 1024;
+/** A hundred megabytes, compressed. A damaged count beyond it would be made into a list all the same. */
+const MOST_PIECES = 200;
+/** Nothing of ours is longer: a damaged, or a malicious, value may say that it holds any number of zeros. */
+const MOST_UNPACKED_BYTES = 256 * 1024 * 1024;
 /** The first byte of what gzip makes; no JSON begins with it. */
 const GZIP = 0x1f;
 
@@ -27,7 +31,7 @@ export function pack(plain: string): Buffer {
 export function unpack(value: Buffer): string {
   if (value[0] !== GZIP) return value.toString("utf8");
   try {
-    return gunzipSync(value).toString("utf8");
+    return gunzipSync(value, { maxOutputLength: MOST_UNPACKED_BYTES }).toString("utf8");
   } catch (error) {
     const what = damaged("a compressed value that can't be read.");
     throw new EngineTrouble(what, { isCertain: true }, { cause: error });
@@ -71,7 +75,9 @@ export function readEntry(value: Buffer): Parsed<ConfigurationEntry> {
       hash: text(from, "hash", 1024),
       atWallMs: number(from, "atWallMs", -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
       by: text(from, "by", 4096),
-      pieces: Array.from({ length: integer(from, "pieces", 1) }, (_, index) => pieceName(id, index)),
+      pieces: Array.from({ length: number(from, "pieces", 1, MOST_PIECES) }, (_, index) =>
+        pieceName(id, index),
+      ),
     };
   });
 }
@@ -85,6 +91,18 @@ export function joinConfiguration(
   if (there.length !== names.length) {
     throw new EngineTrouble(`${damaged(what)} (a piece of its files is missing).`, { isCertain: true });
   }
-  const files: unknown = JSON.parse(unpack(Buffer.concat(there)));
-  return sound(readConfiguration(JSON.stringify({ ...rest, files })), what);
+  return sound(readConfiguration(JSON.stringify({ ...rest, files: filesIn(there, what) })), what);
+}
+
+function filesIn(pieces: readonly Buffer[], what: string): unknown {
+  try {
+    return JSON.parse(unpack(Buffer.concat(pieces)));
+  } catch (error) {
+    if (error instanceof EngineTrouble) throw error;
+    throw new EngineTrouble(
+      `${damaged(what)} (its files must be JSON).`,
+      { isCertain: true },
+      { cause: error },
+    );
+  }
 }

@@ -14,7 +14,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WORKLOAD, workloadEnvironment } from "../../bench/workload.ts";
 import { type Gap, Judge } from "./judge.ts";
-import { MARKER_VARIABLE, parentOf, processesOf, runs, wordsOf } from "./leftovers.ts";
+import { belongsTo, MARKER_VARIABLE, parentOf, processesOf, runs, wordsOf } from "./leftovers.ts";
 import type { Random } from "./random.ts";
 
 export type Kind = "program" | "library";
@@ -122,6 +122,11 @@ export class Cluster {
     return processesOf(this.marker, this.folder).filter(
       (pid) => parentOf(pid) === launcher && wordsOf(pid).endsWith(`arbiter-guard ${name}`),
     );
+  }
+
+  /** Still one of ours: a number that was read a while ago may be somebody else's by now. */
+  owns(pid: number): boolean {
+    return pid > 1 && runs(pid) && belongsTo(pid, this.marker, this.folder);
   }
 
   async order(kind: Kind): Promise<void> {

@@ -9,31 +9,10 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { A_FEW_ROUND_TRIPS_MS, type Fault, type FaultClass, RECOVERY_MS, SILENCE_MS } from "./bounds.ts";
 import { ARBITER, type Cluster, type Kind, signal } from "./cluster.ts";
 import type { Random } from "./random.ts";
-
-export type FaultClass = "freeze" | "kill" | "stop" | "disk";
-
-export interface Fault {
-  readonly kind: Kind;
-  readonly what: string;
-  /** Whether it is done to the arbiter, which both services share. */
-  readonly hitsArbiter: boolean;
-  /** The longest time without an act if nothing else happens. */
-  readonly boundMs: number;
-  /** Carries it out and heals it. */
-  run(cluster: Cluster): Promise<void>;
-}
-
-/** The fast profile's. */
-const LEASE_MS = 300;
-const CLOCK_DRIFT = 0.01;
-const CLOCK_SLACK_MS = 20;
-/** Two messages, one commit, and the start of the program. */
-const A_FEW_ROUND_TRIPS_MS = 60;
-export const SILENCE_MS: number = LEASE_MS * (1 + CLOCK_DRIFT) + CLOCK_SLACK_MS + A_FEW_ROUND_TRIPS_MS;
-/** After the last fault is healed: a lease, a reboot's refusal of as much, a back-off. */
-export const RECOVERY_MS: number = 2 * SILENCE_MS + 1000;
+import { storm } from "./storm.ts";
 
 interface Target {
   readonly what: string;
@@ -134,6 +113,8 @@ export function drawFault(random: Random, faultClass: FaultClass, kind: Kind): F
       return random.chance(1 / 3) ? killedInHandover(random, kind) : stop(random, kind);
     case "disk":
       return disk(random, kind);
+    case "storm":
+      return storm(random, kind);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Chaos: a real cluster under real faults, judged by the work alone.
  *
- * npm run chaos -- [--freezes N] [--kills N] [--stops N] [--disks N] [--seed N] [--json] [--explained FILE]
+ * npm run chaos -- [--freezes N] [--kills N] [--stops N] [--disks N] [--storms N] [--seed N] [--json] [--explained FILE]
  *
  * A round does one thing to each of the two services at the same moment, waits until the cluster
  * is in order again, and holds what the work wrote against the bound. The exit code is 0 if nothing
@@ -16,8 +16,9 @@ import { appendFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Fault, type FaultClass, RECOVERY_MS, RESTART_MS } from "./bounds.ts";
 import { ARBITER, Cluster, type Kind, KINDS, SERVICE } from "./cluster.ts";
-import { drawFault, type Fault, type FaultClass, mountDisks, RECOVERY_MS, unmountDisks } from "./faults.ts";
+import { drawFault, mountDisks, unmountDisks } from "./faults.ts";
 import type { Gap } from "./judge.ts";
 import { MARKER_VARIABLE } from "./leftovers.ts";
 import { Random } from "./random.ts";
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "100" },
     stops: { type: "string", default: "" },
     disks: { type: "string", default: "" },
+    storms: { type: "string", default: "" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     /** By which everything that belongs to this run is known. */
     marker: { type: "string", default: randomUUID() },
@@ -43,8 +45,9 @@ const COUNTS: Readonly<Record<FaultClass, number>> = {
   kill: kills,
   stop: values.stops === "" ? Math.ceil(kills / 5) : Number(values.stops),
   disk: values.disks === "" ? Math.ceil(kills / 5) : Number(values.disks),
+  storm: values.storms === "" ? Math.ceil(kills / 5) : Number(values.storms),
 };
-const CLASSES: readonly FaultClass[] = ["freeze", "kill", "stop", "disk"];
+const CLASSES: readonly FaultClass[] = ["freeze", "kill", "stop", "disk", "storm"];
 /** Set once this process has mounts of its own. */
 const OWN_MOUNTS = "ARBITER_CHAOS_OWN_MOUNTS";
 
@@ -95,8 +98,6 @@ class Lateness {
   }
 }
 const LOOK_EVERY_MS = 5;
-/** A daemon's start on a machine that is busy. */
-const RESTART_MS = 2000;
 
 /** The plan: for each round and service what is done. One longer list goes on alone. */
 function plan(random: Random, hasDisks: boolean): Fault[][] {
@@ -147,6 +148,12 @@ async function round(
     if (gap.ms > boundMs)
       violations.push(
         `${SERVICE[kind]}: ${gap.ms.toFixed(1)} ms without an act (epoch ${gap.fromEpoch} to ${gap.toEpoch}), ${boundMs.toFixed(0)} ms allowed, after ${said(faults)}`,
+      );
+    // Held, says the arbiter: whether anybody works is for the work to say.
+    const silentMs = cluster.judges[kind].silenceMs();
+    if (isSettled && silentMs > allowedMs)
+      violations.push(
+        `${SERVICE[kind]}: held, and no act for ${silentMs.toFixed(0)} ms, after ${said(faults)}`,
       );
     return { ms: gap.ms, boundMs };
   };

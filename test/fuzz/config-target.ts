@@ -3,6 +3,7 @@
  * a crash, and as a folder each edit is taken whole or refused whole, with problems that have a
  * place. What is accepted must be good enough for the core to start with.
  */
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -107,7 +108,19 @@ check_interval      500ms
 max_check_attempts  3
 `;
 
-export const SAMPLES: readonly string[] = [INI, ALIGNAK, OBJECTS, BARE];
+/** A mutation keeps no more of a text. */
+const LONGEST_SAMPLE = 20_000;
+
+/** With `ARBITER_CORPUS=FOLDER` real files are bent as well, those of other projects for example. */
+function corpusTexts(): readonly string[] {
+  const corpus = process.env["ARBITER_CORPUS"] ?? "";
+  if (corpus === "") return [];
+  return readdirSync(corpus, { recursive: true, encoding: "utf8" })
+    .filter((file) => /\.(?:cfg|ini)$/u.test(file))
+    .map((file) => readFileSync(join(corpus, file), "utf8"))
+    .filter((content) => content.length < LONGEST_SAMPLE);
+}
+export const SAMPLES: readonly string[] = [INI, ALIGNAK, OBJECTS, BARE, ...corpusTexts()];
 
 const WORDS = [
   "define ",

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { ROUTES } from "../../src/arbiter/http/routes.ts";
 import { runArbiter } from "../../src/arbiter/main.ts";
 import { runDaemon } from "../../src/daemon/runtime.ts";
 import type { Workload } from "../../src/daemon/workload.ts";
@@ -16,7 +17,7 @@ import type { Random } from "../../src/simulator/random.ts";
 import { eventually, freePort } from "../processes/arbiter-rig.ts";
 import { listIn } from "../processes/security-rig.ts";
 import { mutateJson, mutateText } from "./mutate.ts";
-import { ASSIGNMENT, PROMISE_REQUEST, REPORT } from "./samples.ts";
+import { ARBITER_PROMISE_REQUEST, ASSIGNMENT, PROMISE_REQUEST, REPORT } from "./samples.ts";
 import { Broken, check, shown, type Target, type World } from "./target.ts";
 
 /** Sent at once, each over a connection of its own. */
@@ -67,9 +68,19 @@ const SAMPLES = {
   promise: { ...PROMISE_REQUEST, to: "daemon" },
   report: { ...REPORT, name: "scheduler-master" },
   move: { to: "scheduler-slave", force: true, evenIfAlive: false, by: "fuzz" },
+  drill: { to: "scheduler-slave", holdMs: 1_000, by: "fuzz" },
   pause: { forMs: 1_000, reason: "fuzz", by: "fuzz" },
   maintenance: { on: true, reason: "fuzz" },
   map: { version: 3, services: {} },
+  sentMap: { version: 3, clusterId: "cluster-1", term: 1, services: {} },
+  leader: { to: "arbiter-master", by: "fuzz" },
+  rollback: { version: 1, by: "fuzz" },
+  join: { name: "late", type: "web", address: "127.0.0.1", port: 80, role: "spare", lease: "2s", by: "fuzz" },
+  leave: { force: true, by: "fuzz" },
+  published: { namespace: "jobs", key: "etl", value: { rows: [1] }, idempotencyKey: "one", by: "fuzz" },
+  opinion: { daemons: ["scheduler-master", "scheduler-slave"] },
+  arbiterPromise: ARBITER_PROMISE_REQUEST,
+  by: { by: "fuzz" },
 } as const;
 type Sample = keyof typeof SAMPLES;
 
@@ -79,32 +90,58 @@ const DAEMON_LINES: readonly Line[] = [
   ["PUT", "/v1/assignment", "assignment"],
   ["POST", "/v1/promise", "promise"],
   ["PUT", "/v1/map", "map"],
+  ["GET", "/v1/map", null],
   ["GET", "/health", null],
   ["GET", "/active/x", null],
   ["GET", "/waiting", null],
   ["GET", "/metrics", null],
 ];
-const ARBITER_LINES: readonly Line[] = [
-  ["POST", "/v1/reports", "report"],
-  ["POST", "/v1/services/scheduler-master/switchover", "move"],
-  ["POST", "/v1/services/scheduler-master/failover", "move"],
-  ["POST", "/v1/services/scheduler-master/pause", "pause"],
-  ["POST", "/v1/pause", "pause"],
-  ["POST", "/v1/resume", "pause"],
-  ["POST", "/v1/daemons/scheduler-slave/maintenance", "maintenance"],
-  ["GET", "/v1/status", null],
-  ["GET", "/v1/map", null],
-  ["GET", "/v1/services/scheduler-master", null],
-  ["GET", "/v1/events?after=0&limit=10", null],
-  ["GET", "/v1/config", null],
-  ["GET", "/", null],
-  ["GET", "/openapi.json", null],
-  ["GET", "/leader", null],
-];
+
+const BODIES: Readonly<Record<string, Sample>> = {
+  "/v1/services/{service}/switchover": "move",
+  "/v1/services/{service}/failover": "move",
+  "/v1/services/{service}/failback": "move",
+  "/v1/services/{service}/drill": "drill",
+  "/v1/services/{service}/pause": "pause",
+  "/v1/services/{service}/resume": "by",
+  "/v1/pause": "pause",
+  "/v1/resume": "by",
+  "/v1/daemons/{daemon}/maintenance": "maintenance",
+  "/v1/reload": "by",
+  "/v1/reports": "report",
+  "/v1/map": "sentMap",
+  "/v1/arbiters/promise": "arbiterPromise",
+  "/v1/arbiters/opinion": "opinion",
+  "/v1/events": "published",
+  "/v1/alerts/test": "by",
+  "/v1/config/rollback": "rollback",
+  "/v1/leader": "leader",
+  "/v1/leader/claim": "by",
+  "/v1/daemons": "join",
+  "/v1/daemons/{daemon}": "leave",
+};
+/** Of a daemon that joins, the arbiter would look for the address that stands there: any, after a mutation. */
+const WITH_TOKEN_ALONE: ReadonlySet<string> = new Set(["/v1/daemons"]);
+
+/** Every route that there is; one without a sample body is an error of this file. */
+function arbiterLines(isClosed: boolean): readonly Line[] {
+  return ROUTES.filter(
+    ({ method, path: route }) => isClosed || method !== "post" || !WITH_TOKEN_ALONE.has(route),
+  ).map(({ method, path: route }): Line => {
+    const target = route
+      .replace("{service}", "scheduler-master")
+      .replace("{daemon}", "scheduler-slave")
+      .replace("{file}", "main.js");
+    if (method === "get") return ["GET", target, null];
+    const sample = BODIES[route];
+    if (sample === undefined) throw new Error(`the fuzzer has no body for ${method} ${route}`);
+    return [method.toUpperCase(), target, sample];
+  });
+}
 
 function requestText(random: Random, lines: readonly Line[]): string {
   const [method, target, sample] = random.pick(lines);
-  const body = sample === null ? "" : JSON.stringify(mutateJson(random, SAMPLES[sample]));
+  const body = sample === null ? "" : bodyText(random, SAMPLES[sample]);
   const length = random.chance(0.1) ? random.whole(0, 200) : Buffer.byteLength(body);
   const head =
     `${method} ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\n` +
@@ -112,6 +149,16 @@ function requestText(random: Random, lines: readonly Line[]): string {
     `connection: ${random.chance(0.7) ? "close" : "keep-alive"}\r\n\r\n`;
   const text = `${head}${body}`;
   return random.chance(0.6) ? mutateText(random, text, WORDS) : text;
+}
+
+/** Now and then one member is nested deeper than any recursion goes. */
+function bodyText(random: Random, sample: object): string {
+  if (!random.chance(0.03)) return JSON.stringify(mutateJson(random, sample));
+  const depth = random.whole(1_000, 30_000);
+  const deep = `${"[".repeat(depth)}${"]".repeat(depth)}`;
+  const members = Object.entries(sample).map(([name, value]) => [name, JSON.stringify(value)] as const);
+  const at = random.pick(members.map(([name]) => name));
+  return `{${members.map(([name, text]) => `"${name}":${name === at ? deep : text}`).join(",")}}`;
 }
 
 /** Everything that came back. */
@@ -267,7 +314,7 @@ export const arbiterHttp: Target = {
     await eventually(async () => (await json(`${url}/v1/config`))["version"], 1);
     return worldOf({
       port,
-      lines: ARBITER_LINES,
+      lines: arbiterLines(isClosed),
       isClosed,
       async essence(): Promise<unknown> {
         const { services, daemons, term, config: inForce } = await json(`${url}/v1/status`);

@@ -36,6 +36,7 @@ const findings: Finding[] = [];
 let total = 0;
 process.stdout.write(`seed ${seed}\n`);
 for (const target of chosen) {
+  if (target.isMissing?.() === true) continue;
   const began = performance.now();
   const ran = await runTarget(target, {
     seed: seed ?? 0,

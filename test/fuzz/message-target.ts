@@ -5,6 +5,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { decodeJson } from "../../src/protocol/body.ts";
 import {
+  parseArbiterPromiseAnswer,
+  parseArbiterPromiseRequest,
   parseAssignment,
   parsePromiseAnswer,
   parsePromiseRequest,
@@ -13,7 +15,14 @@ import {
 } from "../../src/protocol/messages.ts";
 import type { Random } from "../../src/simulator/random.ts";
 import { mutateJson, mutateText } from "./mutate.ts";
-import { ASSIGNMENT, PROMISE_ANSWER, PROMISE_REQUEST, REPORT } from "./samples.ts";
+import {
+  ARBITER_PROMISE_ANSWER,
+  ARBITER_PROMISE_REQUEST,
+  ASSIGNMENT,
+  PROMISE_ANSWER,
+  PROMISE_REQUEST,
+  REPORT,
+} from "./samples.ts";
 import { check, shown, type Target } from "./target.ts";
 
 const KINDS: readonly (readonly [unknown, (value: unknown) => Parsed<unknown>])[] = [
@@ -21,6 +30,8 @@ const KINDS: readonly (readonly [unknown, (value: unknown) => Parsed<unknown>])[
   [REPORT, parseReport],
   [PROMISE_REQUEST, parsePromiseRequest],
   [PROMISE_ANSWER, parsePromiseAnswer],
+  [ARBITER_PROMISE_REQUEST, parseArbiterPromiseRequest],
+  [ARBITER_PROMISE_ANSWER, parseArbiterPromiseAnswer],
 ];
 
 export const messages: Target = {

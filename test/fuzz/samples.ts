@@ -1,5 +1,12 @@
 /** Messages of the protocol with every member in use, to be bent out of shape. */
-import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../../src/core/messages.ts";
+import type {
+  ArbiterPromiseAnswer,
+  ArbiterPromiseRequest,
+  Assignment,
+  PromiseAnswer,
+  PromiseRequest,
+  Report,
+} from "../../src/core/messages.ts";
 
 export const ASSIGNMENT: Assignment = {
   protocol: 1,
@@ -79,6 +86,27 @@ export const PROMISE_ANSWER: PromiseAnswer = {
   round: 1,
   service: "svc",
   epoch: 1,
+  promised: true,
+  because: "",
+};
+
+export const ARBITER_PROMISE_REQUEST: ArbiterPromiseRequest = {
+  protocol: 1,
+  clusterId: "cluster-1",
+  to: "arbiter-master",
+  leader: "arbiter-2",
+  instance: "instance-2",
+  term: 1,
+  round: 1,
+  forMs: 2_000,
+};
+
+export const ARBITER_PROMISE_ANSWER: ArbiterPromiseAnswer = {
+  protocol: 1,
+  name: "arbiter-master",
+  stateId: "state-1",
+  round: 1,
+  term: 1,
   promised: true,
   because: "",
 };

@@ -38,6 +38,13 @@ const NUMBERS = [
 
 async function filled(folder: string): Promise<string> {
   const store = await openStore("sqlite:good.db", { stateDir: folder });
+  await fill(store);
+  await store.close();
+  return path.join(folder, "good.db");
+}
+
+/** Something of everything that a store keeps. */
+export async function fill(store: Store): Promise<void> {
   await store.campaign(null, leadershipRecord());
   await store.commit(
     commit({
@@ -47,12 +54,10 @@ async function filled(folder: string): Promise<string> {
       events: [event("one", { service: "scheduler-master", epoch: 1, evidence: { a: [1] } }), event("two")],
     }),
   );
-  await store.close();
-  return path.join(folder, "good.db");
 }
 
 /** Every call that reads, and one that writes. */
-async function useIt(store: Store, what: () => string): Promise<void> {
+export async function useIt(store: Store, what: () => string): Promise<void> {
   const calls: readonly (readonly [string, () => Promise<unknown>])[] = [
     ["leadership", async () => await store.leadership()],
     ["load", async () => await store.load()],
@@ -122,7 +127,7 @@ function damageRow(other: DatabaseSync, random: Random): { readonly what: string
   return { what: `${table}.${column} = ${shown(bad)}`, now: () => void set.run(old) };
 }
 
-function badText(random: Random, good: string): string {
+export function badText(random: Random, good: string): string {
   if (random.chance(0.3)) return mutateText(random, good);
   if (random.chance(0.2)) return JSON.stringify(oddValue(random, 2));
   try {

@@ -19,6 +19,8 @@ export interface Target {
   /** Inputs that share a world. */
   readonly block: number;
   open(random: Random): Promise<World> | World;
+  /** Says so, and why, where what it needs isn't installed. (Default: it needs nothing.) */
+  isMissing?(): boolean;
 }
 
 export interface Finding {

@@ -25,7 +25,7 @@ test(
   "no old holder acts, no gap is too long, nothing is left behind",
   async () => {
     const seed = Math.floor(Math.random() * 1e6);
-    const counts = ["--freezes", "10", "--kills", "10", "--stops", "1", "--disks", "1"];
+    const counts = ["--freezes", "10", "--kills", "10", "--stops", "1", "--disks", "1", "--storms", "2"];
     const words = [DRIVER, ...counts, "--seed", String(seed), "--marker", marker, "--json"];
     const driver = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
     let json = "";

@@ -8,7 +8,7 @@
  */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -26,18 +26,32 @@ const PORT = 7700;
 const COMMAND_LINE = join(import.meta.dirname, "launcher-cli.ts");
 const ASKER = join(import.meta.dirname, "hosts-asker-program.ts");
 
-export const HOLDER: string = `set -e
+/** How the hosts are joined: by the kernel's bridge, or by a switch of our own that takes its time. */
+export type Joined = "bridge" | "switch";
+
+const BEGIN: Readonly<Record<Joined, string>> = {
+  bridge: `ip link add bridge type bridge`,
+  switch: `setpriv --pdeathsig=KILL perl ${join(import.meta.dirname, "hosts-switch.pl")} bridge to-arbiter to-master to-spare &
+until ip link show to-spare >/dev/null 2>&1; do sleep 0.01; done`,
+};
+const LINK: Readonly<Record<Joined, string>> = {
+  bridge: `ip link add to-$host type veth peer name eth0 netns $host
+  ip link set to-$host master bridge up`,
+  switch: `ip link set to-$host netns $host
+  ip -n $host link set to-$host name eth0`,
+};
+
+const holderScript = (joined: Joined): string => `set -e
 mkdir -p /run/netns
 mount -t tmpfs none /run/netns
 ip link set lo up
-ip link add bridge type bridge
+${BEGIN[joined]}
 ip link set bridge up
 ip address add 10.77.0.254/24 dev bridge
 for at in arbiter:1 master:2 spare:3; do
   host=\${at%:*}
   ip netns add $host
-  ip link add to-$host type veth peer name eth0 netns $host
-  ip link set to-$host master bridge up
+  ${LINK[joined]}
   ip -n $host link set lo up
   ip -n $host address add 10.77.0.\${at#*:}/24 dev eth0
   ip -n $host link set eth0 up
@@ -48,6 +62,7 @@ done
 echo ready
 read -r end || exit 0
 `;
+export const HOLDER: string = holderScript("bridge");
 
 /** Why hosts can't be made here; null: they can. Where tests must not be left out, it is an error. */
 export function whyNoHosts(): string | null {
@@ -86,19 +101,21 @@ export class Hosts implements AsyncDisposable {
   };
   #asker: ChildProcess | null = null;
 
-  private constructor(holder: ChildProcess, profile: Profile) {
-    this.#holder = holder;
+  private constructor(profile: Profile, joined: Joined) {
+    const script = holderScript(joined);
+    this.#holder = spawn("unshare", ["--net", "--mount", "--propagation", "private", "sh", "-c", script], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...workloadEnvironment(""), SWITCH_LINKS: join(this.folder, "links") },
+    });
     this.profile = profile;
     this.judge = new Judge(SERVICE, join(this.folder, "acts"));
   }
 
-  static async start(profile: Profile = "fast"): Promise<Hosts> {
-    const holder = spawn("unshare", ["--net", "--mount", "--propagation", "private", "sh", "-c", HOLDER], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const hosts = new Hosts(holder, profile);
+  static async start(profile: Profile = "fast", joined: Joined = "bridge"): Promise<Hosts> {
+    const hosts = new Hosts(profile, joined);
+    const holder = hosts.#holder;
     try {
-      const said: unknown = await Promise.race([once(holder.stdout, "data"), once(holder, "exit")]);
+      const said: unknown = await Promise.race([once(holder.stdout ?? holder, "data"), once(holder, "exit")]);
       if (!String(said).startsWith("ready")) throw new Error(`the hosts can't be made: ${String(said)}`);
       hosts.#startAsker();
       hosts.#writeConfiguration();
@@ -165,6 +182,13 @@ export class Hosts implements AsyncDisposable {
     this.command(host, "nft", rules.join("; "));
   }
 
+  /** With a switch: every frame takes so long, and by chance up to `jitterMs` more; some come twice. */
+  slow(delayMs: number, jitterMs: number, doubledPercent: number): void {
+    const file = join(this.folder, "links");
+    writeFileSync(`${file}.new`, `${delayMs} ${jitterMs} ${doubledPercent}\n`);
+    renameSync(`${file}.new`, file);
+  }
+
   /** So many of a hundred packets of every link are lost, both ways. */
   lose(percent: number): void {
     for (const host of HOSTS) {
@@ -203,13 +227,13 @@ export class Hosts implements AsyncDisposable {
     return isStatus(body) ? body : null;
   }
 
-  /** Held by this daemon, with nothing wrong. */
-  async settled(holder: string): Promise<Status> {
+  /** Held by this daemon, with nothing wrong; null: by any. */
+  async settled(holder: Host | null): Promise<Status> {
     return await this.eventually(
-      `the service is held by ${holder}, and all is well`,
+      `the service is held by ${holder ?? "somebody"}, and all is well`,
       ({ services, daemons, problems }) =>
         services[0]?.phase === "held" &&
-        services[0].holder === holder &&
+        (holder === null || services[0].holder === holder) &&
         problems.length === 0 &&
         daemons.every(({ state, healthy }) => healthy && (state === "active" || state === "waiting")),
     );

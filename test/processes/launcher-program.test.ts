@@ -184,12 +184,12 @@ test("two services at once, each with its own group and lease; then again with w
 describe("user", () => {
   const isRoot = process.getuid?.() === 0;
   test.skipIf(!isRoot)(
-    "the program runs as that user, finds its settings, and may open /dev/stdout",
+    "the program runs as that user, finds its settings beside nothing of its own, and may open /dev/stdout",
     async () => {
       const out = join(tmpdir(), `arbiter-user-${process.pid}`);
       writeFileSync(out, "");
       chmodSync(out, 0o666);
-      const note = `(id -un; id -gn; echo "$USER $HOME"; pwd; cat "$ARBITER_CONFIG") >> ${out}`;
+      const note = `(id -un; id -gn; echo "$USER $HOME"; pwd; cat "$ARBITER_CONFIG"; touch "\${ARBITER_CONFIG%/*}/planted" || echo closed) >> ${out}`;
       try {
         await using shop = await openWorkshop(
           () => shell(`${note}; echo through >/dev/stdout && echo end >> ${out}; exec sleep 60`),
@@ -200,6 +200,8 @@ describe("user", () => {
         expect(textOf(out)).toMatch(
           /^nobody\nnogroup\nnobody \/nonexistent\n\/\n\{\n {2}"answer": "42"\n\}\n/,
         );
+        // What it could put beside them, the launcher would write to and give away as root.
+        expect(textOf(out)).toContain("\nclosed\n");
         const group = shop.launcher.groupOf("s");
         await shop.launcher.demote("s", 1, "test", nowMs() + 5000);
         expect(runs(group)).toBe(false);

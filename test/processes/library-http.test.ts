@@ -121,11 +121,11 @@ describe("an assignment", () => {
     expect(body).toMatchObject({ services: [], refusals: [{ because: "other-boot" }] });
   });
 
-  test("from a page of another site is refused", async () => {
+  test("from a page is refused, also from one whose own name was made to resolve to this address", async () => {
     const own = arbiter.assignmentFor("master", null);
-    expect(await refusal(async () => await assign(own, { "sec-fetch-site": "cross-site" }))).toMatchObject(
-      problem(403),
-    );
+    for (const page of [{ "sec-fetch-site": "cross-site" }, { origin: daemon.url }]) {
+      expect(await refusal(async () => await assign(own, page))).toMatchObject(problem(403));
+    }
   });
 });
 

@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROUTES } from "../../src/arbiter/http/routes.ts";
 import { fingerprint } from "../../src/protocol/caller.ts";
 import { eventually, Rig, type Answer } from "./arbiter-rig.ts";
 import { reportOf } from "./security-rig.ts";
@@ -89,6 +90,35 @@ test("reading needs one of the tokens, changing the full one; what is open is op
   expect(await asked(WRONG)).toEqual([401, 401, 401, 401, 401, 200, 200]);
   expect(await asked(WITHOUT)).toEqual([401, 401, 401, 401, 401, 200, 200]);
 });
+
+/** A body that no command takes, so that whoever gets past the door changes nothing. */
+async function knock(method: string, route: string, token: string): Promise<boolean> {
+  const target = route.replace("{service}", "scheduler-master").replace("{daemon}", "scheduler-spare");
+  const response = await fetch(rig.url + target.replace("{file}", "main.js"), {
+    method: method.toUpperCase(),
+    headers: { ...bearer(token), ...(method === "get" ? {} : { "content-type": "application/json" }) },
+    ...(method === "get" ? {} : { body: "[]" }),
+    signal: AbortSignal.timeout(5_000),
+  });
+  await response.body?.cancel();
+  return response.status !== 401 && response.status !== 403;
+}
+
+test.each(ROUTES.map(({ method, path: route, access }) => [method, route, access] as const))(
+  "%s %s is for those alone whose access is `%s`",
+  async (method, route, access) => {
+    const opened: boolean[] = [];
+    for (const token of [WITHOUT, WRONG, READ, FULL]) opened.push(await knock(method, route, token));
+    const expected = {
+      open: [true, true, true, true],
+      read: [false, false, true, true],
+      change: [false, false, false, true],
+    };
+    expect(opened).toEqual(expected[access]);
+    // What changes something is never a GET, but for one that reads files as they lie there.
+    expect(access === "change" || method === "get").toBe(true);
+  },
+);
 
 test("a token is replaced while everything runs: both are valid for a while, then the new one alone", async () => {
   expect((await get(NEXT, "/v1/status")).status).toBe(401);

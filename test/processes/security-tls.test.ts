@@ -3,6 +3,7 @@
  * daemons, real processes. Whose certificate it is decides what may be said, and the certificates
  * are replaced, authority and all, while the service goes on where it is.
  */
+import { createServer } from "node:https";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually, Rig, type ArbiterProcess } from "./arbiter-rig.ts";
@@ -241,3 +242,26 @@ test("certificates and their authority are replaced while the service goes on wh
   );
   expect(arbiter.errors).not.toContain("BEGIN");
 }, 60_000);
+
+test("an answer counts only under the certificate of whom was asked, though another's is good for the address", async () => {
+  await daemons.get("scheduler-master")?.ended;
+  let asked = 0;
+  const impostor = createServer({ ...as("alice", "second"), ca }, (request, response) => {
+    asked += 1;
+    request.resume();
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(reportOf("scheduler-master")));
+  });
+  impostor.listen(ports.get("scheduler-master"), "127.0.0.1");
+  try {
+    await eventually(async () => {
+      const { body } = await ask(`${arbiterUrl()}/v1/status`, { ca, as: as("alice", "second") });
+      const master = listIn(body, "daemons").find(({ name }) => name === "scheduler-master");
+      return JSON.stringify(master).includes("its certificate is alice's, not scheduler-master's");
+    }, true);
+    expect(asked).toBe(0);
+  } finally {
+    impostor.close();
+    impostor.closeAllConnections();
+  }
+});

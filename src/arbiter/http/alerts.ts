@@ -12,8 +12,14 @@ export async function testAlerts(api: Api, request: Request, response: Response)
     sendProblem(response, read.problem, read.close ? { connection: "close" } : {});
     return;
   }
-  const results = await api.alerts.test(askedBy(request, read.value));
+  const by = askedBy(request, read.value);
+  const results = await api.alerts.test(by);
   if (results.length > 0) {
+    const failed = results.filter(({ ok }) => !ok).length;
+    api.audit.done("operator.alert-test", request, by, {
+      text: `sent a test to every target of the alerts: ${results.length - failed} of ${results.length} took it.`,
+      evidence: { targets: results.length, failed },
+    });
     sendJson(response, 200, { ok: results.every(({ ok }) => ok), results });
     return;
   }

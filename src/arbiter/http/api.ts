@@ -34,8 +34,8 @@ export interface Api {
   /** To the leader, while this arbiter stands by. */
   readonly forwarder: Forwarder;
   readonly alerts: Pick<Alerts, "test">;
-  /** What it listens at, for the rule on host names. */
-  readonly address: string;
+  /** Under which it is asked, in small letters: its own address, and what it listens at. */
+  readonly hostNames: readonly string[];
   reload(by: string): Promise<ReloadOutcome>;
   readonly configuration: ConfigurationApi;
   readonly membership: Pick<Membership, "join" | "leave">;

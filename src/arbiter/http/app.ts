@@ -4,7 +4,7 @@
  */
 import express from "express";
 import type { ErrorRequestHandler, Express, NextFunction, Request, RequestHandler, Response } from "express";
-import { CHALLENGE, isLoopback, refuseForeignPage } from "../../protocol/auth.ts";
+import { CHALLENGE, isLoopback, pageOf, refuseForeignPage } from "../../protocol/auth.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
 import { StoreUnavailable } from "../../store/contract.ts";
@@ -67,32 +67,23 @@ function refusal(api: Api, route: Route, request: Request): Problem | null {
   return (
     api.access.refuseChange(authorization) ??
     foreignName(api, request) ??
-    refuseForeignPage({
-      host: request.headers.host,
-      origin: header(request, "origin"),
-      site: header(request, "sec-fetch-site"),
-    })
+    refuseForeignPage({ host: request.headers.host, ...pageOf(request.headers) })
   );
 }
 
 /**
  * Where no token protects it, a page whose own name resolves to this address (DNS rebinding) must
- * not pass for a local program: only addresses, `localhost` and the configured name are ours.
+ * not pass for a local program: only addresses, `localhost` and the configured names are ours.
  */
 function foreignName(api: Api, request: Request): Problem | null {
   if (!api.access.isOpen) return null;
   const host = request.headers.host ?? "";
   const name = host.replace(/:\d+$/u, "").toLowerCase();
   const isAddress = /^[\d.]+$/u.test(name) || name.startsWith("[");
-  if (isAddress || isLoopback(name) || name === api.address.toLowerCase()) return null;
+  if (isAddress || isLoopback(name) || api.hostNames.includes(name)) return null;
   return problem(403, "Forbidden", `${host} is not this arbiter's name. Ask for it by its address.`, {
     code: "ERR_ARB_FORBIDDEN",
   });
-}
-
-function header(request: Request, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value.join(", ") : value;
 }
 
 function methodsByPath(): Map<string, readonly string[]> {

@@ -1,12 +1,13 @@
 /** The configuration over HTTP: the manifest, its keys, its versions, and going back to one. */
 import { createHash } from "node:crypto";
 import type { Request, Response } from "express";
-import { callerOf, describeCaller } from "../../protocol/caller.ts";
+import { describeCaller } from "../../protocol/caller.ts";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
 import { leaderOf } from "../cluster-map.ts";
 import type { Api, BodyShape } from "./api.ts";
 import { askedBy, BY, numberOf, queryNumber, readArguments } from "./arguments.ts";
-import { sendReload } from "./operations.ts";
+import { reloadText, sendReload } from "./operations.ts";
+import { originCaller } from "./origin.ts";
 
 const MOST_VERSIONS = 200;
 const SOME_VERSIONS = 20;
@@ -73,13 +74,20 @@ export async function rollback(api: Api, request: Request, response: Response): 
     });
     return;
   }
-  const by = `${askedBy(request, read.value)} at ${describeCaller(callerOf(request))}`;
-  const outcome = await api.configuration.rollBack(numberOf(read.value, "version"), by);
+  const by = askedBy(request, read.value);
+  const version = numberOf(read.value, "version");
+  const who = `${by} at ${describeCaller(originCaller(request))}`;
+  const outcome = await api.configuration.rollBack(version, who);
   if (outcome === null) {
     const detail =
       "There is no such version in the store. `arbiter config history` lists those that there are.";
     sendProblem(response, problem(404, "Not Found", detail, { code: "ERR_ARB_NOT_FOUND" }));
     return;
   }
+  const target = version === null ? "the version before" : `version ${version}`;
+  api.audit.done("operator.rollback", request, by, {
+    text: `had the configuration rolled back to ${target}: ${reloadText(outcome)}.`,
+    evidence: { to: version, outcome: outcome.kind },
+  });
   sendReload(response, outcome);
 }

@@ -4,7 +4,7 @@
  */
 import type { Request, Response } from "express";
 import type { CommandAnswer, OperatorCommand } from "../../core/arbiter-io.ts";
-import { callerOf, describeCaller } from "../../protocol/caller.ts";
+import { describeCaller } from "../../protocol/caller.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/messages.ts";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
@@ -13,6 +13,7 @@ import { parameter } from "./api.ts";
 import { askedBy, BY, numberOf, readArguments, textOf } from "./arguments.ts";
 import type { Arguments } from "./arguments.ts";
 import { originOf } from "./audit.ts";
+import { originCaller } from "./origin.ts";
 
 export const MOVE_BODY: BodyShape = {
   to: {
@@ -162,7 +163,27 @@ export async function reload(api: Api, request: Request, response: Response): Pr
     return;
   }
   const by = askedBy(request, read.value);
-  sendReload(response, await api.reload(`${by} at ${describeCaller(callerOf(request))}`));
+  const outcome = await api.reload(`${by} at ${describeCaller(originCaller(request))}`);
+  const { name } = api.engine.state.options;
+  api.audit.done("operator.reload", request, by, {
+    text: `had the files of ${name} read again: ${reloadText(outcome)}.`,
+    evidence: { arbiter: name, outcome: outcome.kind },
+  });
+  sendReload(response, outcome);
+}
+
+/** What came of it, in a few words. */
+export function reloadText(outcome: ReloadOutcome): string {
+  switch (outcome.kind) {
+    case "unchanged":
+      return `version ${outcome.version} stays in force`;
+    case "applied":
+      return `version ${outcome.version} is in force`;
+    case "refused":
+      return "they were refused";
+    case "unconfirmed":
+      return "the store has not taken them yet";
+  }
 }
 
 export function sendReload(response: Response, outcome: ReloadOutcome): void {

@@ -5,7 +5,6 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Request, Response } from "express";
-import { originCaller } from "./origin.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { problem, sendJson, sendProblem } from "../../protocol/problem.ts";
 import type { Problem } from "../../protocol/problem.ts";
@@ -15,6 +14,8 @@ import { leaderOf } from "../cluster-map.ts";
 import type { PublishAnswer } from "../publisher.ts";
 import type { Api, BodyShape } from "./api.ts";
 import { askedBy, BY, readArguments, textOf } from "./arguments.ts";
+import { originOf } from "./audit.ts";
+import { originCaller } from "./origin.ts";
 
 /** Of the value, as JSON. */
 const MOST_VALUE_BYTES = 16 * 1024;
@@ -78,7 +79,7 @@ export async function publish(api: Api, request: Request, response: Response): P
     type: "published",
     atWallMs: wallMs(),
     text: `${namespace}/${key}: ${shown}`,
-    evidence: { by: askedBy(request, read.value), from },
+    evidence: { by: askedBy(request, read.value), ...originOf(request) },
     publication: { namespace, key, value, idempotencyKey },
   });
   sendAnswer(api, response, answer, idempotencyKey);

@@ -7,7 +7,7 @@
  * and not too many of one daemon.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CHALLENGE } from "../../protocol/auth.ts";
+import { CHALLENGE, pageOf, refusePage } from "../../protocol/auth.ts";
 import { readJson } from "../../protocol/body.ts";
 import { certificateName, refuseCaller } from "../../protocol/caller.ts";
 import { parseReport } from "../../protocol/messages.ts";
@@ -30,11 +30,16 @@ export class ReportReceiver {
 
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { engine, access, audit, asksNames } = this.#api;
-    const denied = access.refuseChange(request.headers.authorization);
+    const { headers } = request;
+    // A report is proof: a page that could send one under a name of its own would end a lease.
+    const denied = refusePage(pageOf(headers)) ?? access.refuseChange(headers.authorization);
     if (denied !== null) {
       audit.turnedAway.note(request, denied);
       // The body is not read: the connection can't be used again.
-      sendProblem(response, denied, { ...CHALLENGE, connection: "close" });
+      sendProblem(response, denied, {
+        ...(denied.status === 401 ? CHALLENGE : {}),
+        connection: "close",
+      });
       return;
     }
     const body = await readJson(request, BODY_LIMIT_BYTES);

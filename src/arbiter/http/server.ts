@@ -9,7 +9,7 @@ import { createServer as createHttpServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Server as SecureServer } from "node:https";
-import type { Socket } from "node:net";
+import { answerBrokenRequest } from "../../protocol/broken-request.ts";
 import { ArbiterError, codeOf, messageOf } from "../../protocol/errors.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { TlsSource } from "../../protocol/tls.ts";
@@ -59,12 +59,14 @@ export class ApiServer {
     if (tls === null) {
       this.#server = createHttpServer(limits, listener);
     } else {
-      const secure: SecureServer = createHttpsServer({ ...limits, ...tls.serverOptions(name) }, listener);
+      // Node would wait two minutes for who has begun to speak TLS and says no more.
+      const options = { ...limits, handshakeTimeout: HEADERS_TIMEOUT_MS, ...tls.serverOptions(name) };
+      const secure: SecureServer = createHttpsServer(options, listener);
       tls.follow(secure);
       this.#server = secure;
     }
     this.#server.maxConnections = MOST_CONNECTIONS;
-    this.#server.on("clientError", refuseClient);
+    this.#server.on("clientError", answerBrokenRequest);
   }
 
   async listen(address: string, port: number): Promise<number> {
@@ -128,28 +130,6 @@ function starting(_request: IncomingMessage, response: ServerResponse): void {
 
 function stopping(_request: IncomingMessage, response: ServerResponse): void {
   unavailable(response, "This arbiter is stopping. Ask another one.");
-}
-
-/** What isn't HTTP, or comes too slowly, gets a problem as well, if anyone reads it. */
-function refuseClient(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const [status, title] = clientError(error.code);
-  const body = JSON.stringify(
-    problem(status, title, "The request could not be read.", { code: "ERR_ARB_BODY" }),
-  );
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-}
-
-function clientError(code: string | undefined): readonly [number, string] {
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return [408, "Request Timeout"];
-  if (code === "HPE_HEADER_OVERFLOW") return [431, "Request Header Fields Too Large"];
-  return [400, "Bad Request"];
 }
 
 /** IPv6 as URLs write it has brackets; sockets don't. */

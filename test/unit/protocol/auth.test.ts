@@ -7,7 +7,9 @@ import {
   Access,
   bearerOf,
   isLoopback,
+  pageOf,
   refuseForeignPage,
+  refusePage,
   refuseOpenBind,
   TokenSource,
 } from "../../../src/protocol/auth.ts";
@@ -173,5 +175,18 @@ it("refuses a change that a page of another site sends", () => {
     { ...none, origin: "http://127.0.0.1:8080", site: "same-site" },
   ]) {
     expect(refuseForeignPage(foreign)).toMatchObject({ status: 403 });
+  }
+});
+
+it("refuses every page where arbiters and daemons alone call, one of ours and one by another name, too", () => {
+  expect(refusePage(pageOf({ host: "127.0.0.1:7770" }))).toBeNull();
+  expect(refusePage(pageOf({ "sec-fetch-site": "none" }))).toBeNull();
+  for (const page of [
+    { origin: "http://127.0.0.1:7770", host: "127.0.0.1:7770", "sec-fetch-site": "same-origin" },
+    { origin: "null" },
+    { "sec-fetch-site": "same-origin" },
+    { "sec-fetch-site": "none, cross-site" },
+  ]) {
+    expect(refusePage(pageOf(page))).toMatchObject({ status: 403 });
   }
 });

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readJson } from "../../../src/protocol/body.ts";
+import { decodeJson, readJson } from "../../../src/protocol/body.ts";
 import { problem, sendJson, sendProblem } from "../../../src/protocol/problem.ts";
 
 const LIMIT = 100;
@@ -113,4 +113,12 @@ it("never lets an extra member replace the status or the detail", () => {
     detail: "why",
     service: "s",
   });
+});
+
+it("refuses what is nested so deep that nobody could write it again", () => {
+  const nested = (levels: number): Buffer => Buffer.from(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+  expect(decodeJson(nested(100)).ok).toBe(true);
+  for (const levels of [101, 30_000]) {
+    expect(decodeJson(nested(levels))).toMatchObject({ ok: false, problem: { status: 400 } });
+  }
 });
