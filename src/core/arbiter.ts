@@ -27,6 +27,7 @@ import {
 import { storeChanged } from "./leadership-hints.ts";
 import { mapLoaded, mapSeen, raiseMap } from "./map-version.ts";
 import type { ArbiterSpec } from "./model.ts";
+import { dueFailover } from "./moves.ts";
 import {
   applyDaemons,
   daemonView,
@@ -281,9 +282,8 @@ function adoptServices(step: Step): void {
       // Found out in an earlier term that ended before it could be written down: still so (I1).
       if (known.isPastLost && known.row.epoch === view.row.epoch) view.isPastLost = true;
     }
-    const move = state.settings.moves[view.spec.name];
-    if (move !== undefined && move.verb === "failover" && move.doneAtBoots === null)
-      view.order = { kind: "failover", by: move.by, to: move.to };
+    const move = dueFailover(state.settings, view);
+    if (move !== null) view.order = { kind: "failover", by: move.by, to: move.to };
     state.services.set(view.spec.name, view);
     step.dirty.add(view.spec.name);
   };

@@ -14,7 +14,7 @@ import { noteDrill } from "./drills.ts";
 import { release } from "./leadership.ts";
 import { claimLead } from "./leadership-claim.ts";
 import type { Settings, WantedMove } from "./model.ts";
-import { failbackTarget, isFit } from "./moves.ts";
+import { dueFailover, failbackTarget, isFit } from "./moves.ts";
 import { schedulePauseEnd } from "./pause-end.ts";
 import { judge } from "./placement.ts";
 import { daemonOf, isLeading, isOpen, mayCommit, settingsAreBusy, type Step } from "./step.ts";
@@ -242,12 +242,17 @@ function failover(step: Step, event: Commanded, view: ServiceView, wanted: MoveC
     to: wanted.to,
     by: event.by,
     requestedWallMs: step.wallMs,
+    epoch: view.row.epoch,
     doneAtBoots: null,
   };
   step.settings = { ...settings, moves: { ...settings.moves, [service]: order } };
-  view.order = { kind: wanted.force ? "declared-dead" : "failover", by: event.by, to: wanted.to };
-  view.target = wanted.to;
-  step.dirty.add(service);
+  // What ends the epoch at once goes into the same commit. A failover waits for it: carried out before
+  // it is on disk, it might be over before that, and the next leader would carry it out once more (I4).
+  if (wanted.force) {
+    view.order = { kind: "declared-dead", by: event.by, to: wanted.to };
+    view.target = wanted.to;
+    step.dirty.add(service);
+  }
   accept(
     step,
     event,
@@ -345,7 +350,14 @@ export function applySettings(step: Step, settings: Settings): void {
   const { state } = step;
   const before = state.settings;
   state.settings = settings;
-  for (const name of state.services.keys()) step.dirty.add(name);
+  for (const [name, view] of state.services) {
+    step.dirty.add(name);
+    const ordered = dueFailover(settings, view);
+    // While a commit is under way that ends the epoch, the order is being done already.
+    if (ordered === null || ordered === before.moves[name] || view.pendingCommit !== null) continue;
+    view.order = { kind: "failover", by: ordered.by, to: ordered.to };
+    view.target = ordered.to;
+  }
   for (const name of new Set([...Object.keys(before.maintenance), ...Object.keys(settings.maintenance)]))
     touch(step, name);
   schedulePauseEnd(step);

@@ -7,7 +7,7 @@
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { nextDrillAct, type DrillAct, type DrillSight } from "./drill.ts";
 import type { DrillRecord, DrillRun, Settings, WantedMove } from "./model.ts";
-import { isFit } from "./moves.ts";
+import { isAboutPast, isFit } from "./moves.ts";
 import { judge } from "./placement.ts";
 import { daemonOf, isLeading, mayCommit, setTimer, settingsAreBusy, tell, type Step } from "./step.ts";
 
@@ -30,7 +30,8 @@ export function drillSpare(step: Step, view: ServiceView, to: string | null): Da
   if (pause !== undefined)
     return `It is paused by ${pause.by}${pause.reason === "" ? "" : ` (${pause.reason})`}.`;
   const order = state.settings.moves[name];
-  if (order !== undefined && order.doneAtBoots === null) return `A ${order.verb} of it is under way already.`;
+  if (order !== undefined && order.doneAtBoots === null && !isAboutPast(order, view))
+    return `A ${order.verb} of it is under way already.`;
   const running = runningDrill(state.settings);
   if (running !== null) return `A drill of ${running.service} is going on; one at a time.`;
   if (holder.backOffUntilMs > step.nowMs)

@@ -54,10 +54,14 @@ export function clearedIsPast(row: ServiceRow): string | null {
 /** I2: what an assignment carries was committed before, for that daemon and that boot. */
 export function committedFirst(
   assignment: Assignment,
-  committed: (service: string, epoch: number) => { readonly holder: string; readonly bootId: string } | null,
+  committed: (
+    service: string,
+    epoch: number,
+    bootId: string,
+  ) => { readonly holder: string; readonly bootId: string } | null,
 ): string | null {
   for (const { service, epoch, bootId } of assignment.services ?? []) {
-    const known = committed(service, epoch);
+    const known = committed(service, epoch, bootId);
     if (known !== null && known.holder === assignment.to && known.bootId === bootId) continue;
     return `I2: ${assignment.to} is assigned ${service} at epoch ${epoch}, which wasn't committed for it`;
   }

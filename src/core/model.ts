@@ -260,6 +260,8 @@ export interface WantedMove {
   readonly to: string | null;
   readonly by: string;
   readonly requestedWallMs: number;
+  /** Of a failover: the epoch that it was to end. Once that is over, nothing is left to be done. */
+  readonly epoch?: number;
   /**
    * null: not done yet. Done: the boots of the service's masters at that time. As long as a master
    * is still that boot it has not been away, and nothing fails back to it by itself.

@@ -8,9 +8,9 @@
 import type { DaemonView, ServiceView } from "./arbiter-state.ts";
 import { mayFailBack } from "./failback-window.ts";
 import { isSpent, type LossCause } from "./failover-budget.ts";
-import type { WantedMove } from "./model.ts";
+import type { Settings, WantedMove } from "./model.ts";
 import { isReady, judge } from "./placement.ts";
-import { daemonOf, isPaused, mayCommit, type Step } from "./step.ts";
+import { daemonOf, isOpen, isPaused, mayCommit, type Step } from "./step.ts";
 
 export interface Move {
   readonly reason: string;
@@ -35,6 +35,20 @@ export function dueMove(step: Step, view: ServiceView): Move | null {
   if (holder.report?.state === "leaving") return { reason: `${holder.spec.name} is leaving`, target: null };
   if (isPaused(step.state, view)) return null;
   return unhealthyMove(step, view, holder) ?? failbackMove(step, view, holder);
+}
+
+/**
+ * A failover that was ordered, and that is still to be carried out: the epoch that it is about is the
+ * present one, and not over. What was ordered about an earlier one is done, whoever ended it (I4).
+ */
+export function dueFailover(settings: Settings, view: ServiceView): WantedMove | null {
+  const move = settings.moves[view.spec.name];
+  if (move === undefined || move.verb !== "failover" || move.doneAtBoots !== null) return null;
+  return isAboutPast(move, view) || !isOpen(view) ? null : move;
+}
+
+export function isAboutPast({ epoch }: WantedMove, { row }: ServiceView): boolean {
+  return epoch !== undefined && epoch < row.epoch;
 }
 
 /** It waits until somebody could take the service: an order is no reason for a vacancy. */

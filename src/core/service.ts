@@ -8,7 +8,7 @@ import { candidatesNow, pastSetsWithPresent, refreshCandidates, shorterLeaseAtMs
 import { sendNow } from "./checks.ts";
 import { heldBackUntilMs, noteCause, spend, tellHeldBack } from "./failover-budget.ts";
 import type { ServiceRow } from "./model.ts";
-import { dueMove, failbackDueAtMs } from "./moves.ts";
+import { dueMove, failbackDueAtMs, isAboutPast } from "./moves.ts";
 import { choose } from "./placement.ts";
 import { canRaiseCleared, judgeOptions, nextEpoch, nextEvent, type Found } from "./service-guards.ts";
 import { cell, type ServiceEffect, type ServiceTransition } from "./service-table.ts";
@@ -294,7 +294,7 @@ function endMove(step: Step, view: ServiceView): void {
   const service = view.spec.name;
   const { [service]: move, ...moves } = settings.moves;
   if (move === undefined) return;
-  if (move.doneAtBoots !== null) {
+  if (move.doneAtBoots !== null || isAboutPast(move, view)) {
     step.settings = { ...settings, moves };
     return;
   }

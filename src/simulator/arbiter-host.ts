@@ -270,8 +270,8 @@ export class ArbiterHost implements Host {
   #assign(process: Process, { daemon, url, assignment, timeoutMs }: EffectOf<"assign">): void {
     const { network } = this.#simulation;
     mustHold(
-      committedFirst(assignment, (service, epoch) =>
-        this.#store.committed(assignment.clusterId, service, epoch, assignment.to),
+      committedFirst(assignment, (service, epoch, bootId) =>
+        this.#store.given(assignment.clusterId, service, epoch, bootId),
       ),
     );
     this.#store.countOn(assignment);

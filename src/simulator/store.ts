@@ -9,6 +9,7 @@ import type { EventDraft, LeadershipRecord, ServiceRow, Settings } from "../core
 import type { Committed as StoreCommitted, StoreContents } from "../store/contract.ts";
 import { numberEvents } from "../store/once.ts";
 import { asNextVersion, mayCampaign, nextRevision, raisesRevision, whyFenced } from "../store/rules.ts";
+import { EpochsGiven } from "./checkers/epochs-given.ts";
 import type { Process } from "./machine.ts";
 import { mustHold } from "./violation.ts";
 import type { Random } from "./random.ts";
@@ -28,12 +29,6 @@ export type StoreResult<T> =
   | { readonly kind: "ok"; readonly value: T }
   | { readonly kind: "fenced"; readonly detail: string }
   | { readonly kind: "failed"; readonly outcome: "refused" | "unknown"; readonly detail: string };
-
-interface Committed {
-  readonly holder: string;
-  readonly bootId: string;
-  readonly past: number;
-}
 
 /** As a backup has it. */
 export interface StoreCopy {
@@ -65,11 +60,9 @@ export class SimulatedStore {
   #published = new Map<string, number>();
   /** Number of the last assignment sent, by cluster and term: one arbiter leads it, once. */
   readonly #lastSeqs = new Map<string, number>();
-  /** Every epoch that was ever committed, and for whom. */
-  readonly #committed = new Map<string, Committed[]>();
-  /** Rises when everything is forgotten: then even the epochs may begin anew. */
-  #past = 0;
+  readonly #epochs = new EpochsGiven();
   #isRestored = false;
+  #isEmptied = false;
   commits = 0;
 
   /** What is drawn for its answers. */
@@ -104,10 +97,9 @@ export class SimulatedStore {
     return this.#rows.get(service) ?? null;
   }
 
-  /** For I2: whom an epoch was committed for; that daemon, if it was committed for several. */
-  committed(clusterId: string, service: string, epoch: number, holder: string): Committed | null {
-    const known = this.#committed.get(`${clusterId} ${service}@${epoch}`) ?? [];
-    return known.findLast((one) => one.holder === holder) ?? known[0] ?? null;
+  /** For I2: an epoch is assigned; for whom it was committed. */
+  given(...assigned: Parameters<EpochsGiven["given"]>): ReturnType<EpochsGiven["given"]> {
+    return this.#epochs.given(...assigned);
   }
 
   /** I3: assignments of a term are counted once. */
@@ -158,7 +150,7 @@ export class SimulatedStore {
 
   /** Null: there is no event of that number. What was lost with a copy is lost. */
   eventType(seq: number): string | null {
-    if (this.#isRestored || this.#past > 0) return "operator.";
+    if (this.#isRestored || this.#isEmptied) return "operator.";
     return this.#events[seq - 1] ?? null;
   }
 
@@ -180,8 +172,9 @@ export class SimulatedStore {
 
   /** What was written since the copy was made is gone; null: everything is. */
   restore(copy: StoreCopy | null): void {
-    if (copy === null) this.#past += 1;
+    if (copy === null) this.#isEmptied = true;
     else this.#isRestored = true;
+    this.#epochs.restored(copy?.rows ?? null);
     this.#record = copy?.record ?? null;
     this.#revision = copy?.revision ?? 0;
     this.#settings = copy?.settings ?? { pauses: {}, maintenance: {}, moves: {}, joined: {} };
@@ -220,11 +213,7 @@ export class SimulatedStore {
 
   #keep(row: ServiceRow): void {
     this.#rows.set(row.service, row);
-    const key = `${this.#record?.clusterId ?? ""} ${row.service}@${row.epoch}`;
-    const known = this.#committed.get(key) ?? [];
-    const isKnown = known.some(({ past }) => past === this.#past);
-    if (row.holder === null || row.bootId === null || isKnown) return;
-    this.#committed.set(key, [...known, { holder: row.holder, bootId: row.bootId, past: this.#past }]);
+    if (!this.#epochs.committed(this.#record?.clusterId ?? "", row)) return;
     this.#world.note("commit", row.service, row.holder, "epoch", row.epoch, "cleared", row.cleared);
   }
 

@@ -217,6 +217,7 @@ function wantedMove(from: Members): WantedMove {
     to: wordOrNull(from, "to", NAME),
     by: text(from, "by", NAME * 4),
     requestedWallMs: number(from, "requestedWallMs", -MAX_TIME, MAX_TIME),
+    ...(from["epoch"] === undefined ? {} : { epoch: integer(from, "epoch", 0) }),
     doneAtBoots:
       from["doneAtBoots"] === null
         ? null

@@ -53,6 +53,7 @@ export const SETTINGS: Settings = {
       doneAtBoots: { "scheduler-1": "b1" },
     },
     broker: { verb: "failback", to: null, by: "ben", requestedWallMs: 6, doneAtBoots: null },
+    poller: { verb: "failover", to: null, by: "ben", requestedWallMs: 7, epoch: 4, doneAtBoots: null },
   },
   joined: { late: { keys: { type: "web", address: "10.0.0.9", port: "80" }, by: "ben", atWallMs: 7 } },
 };

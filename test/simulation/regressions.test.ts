@@ -63,6 +63,23 @@ describe("what the simulator once found", () => {
     },
   );
 
+  // Seen (I4, seed 839423002): the store took longer to write an operator's failover down than the failover
+  // itself took. It stood there as still to be done, and whoever led next failed over once more.
+  test.each([1, 2, 3])("a failover that was ordered is carried out once (seed %i)", (seed) => {
+    const slowly = { latencyMs: 400, unknownProbability: 0, slowProbability: 0 };
+    const stage = new Stage(seed, { store: slowly }).pass(10_000);
+    const order = { verb: "failover", service: "m1", to: null, force: false, evenIfAlive: false } as const;
+    stage.simulation.leader?.command(order, () => {});
+    stage.until("s1", 5000);
+    const { activations } = stage.simulation.oneHolder;
+    const [arbiter] = stage.simulation.arbiters;
+    arbiter?.crash("kill -9");
+    arbiter?.start();
+    stage.pass(10_000);
+    expect(stage.active()).toBe("s1");
+    expect(stage.simulation.oneHolder.activations).toBe(activations);
+  });
+
   // Seen: a leader was frozen past its leadership's end while a beat of it was on its way. It stepped
   // down, then heard that the beat had been taken, and led the same term again with its count of
   // assignments at zero: daemons ignored it until the count had caught up, minutes later.
