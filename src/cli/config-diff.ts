@@ -5,8 +5,6 @@
 import { Command } from "commander";
 import type { Loaded } from "../config/index.ts";
 import type { ShownConfiguration } from "../config/show.ts";
-import { showConfiguration } from "../config/index.ts";
-import { loadValid } from "./configuration.ts";
 import { connect } from "./connection.ts";
 import { ClearNo, SaidNo } from "./failure.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
@@ -48,6 +46,9 @@ export function configDiffCommand(): Command {
 }
 
 async function diff(options: DiffOptions): Promise<void> {
+  // Loaded only now: the readers of three dialects would make every `arbiter config …` slower.
+  const { showConfiguration } = await import("../config/index.ts");
+  const { loadValid } = await import("./configuration.ts");
   const loaded = await loadValid(options.config);
   const other = await readOther(options, loaded);
   const files = fileDifferences(loaded, other);

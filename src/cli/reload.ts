@@ -5,7 +5,6 @@
 import { Command } from "commander";
 import { connect, refusal } from "./connection.ts";
 import { SaidNo } from "./failure.ts";
-import { locateConfiguration, stateDirOf } from "./configuration.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withExamples, withFolder, withJson } from "./options.ts";
 import { printJson, standardError, standardOutput } from "./output.ts";
@@ -31,6 +30,7 @@ export function reloadCommand(): Command {
 }
 
 async function reload(options: ReloadOptions): Promise<void> {
+  const { locateConfiguration, stateDirOf } = await import("./configuration.ts");
   const folder = locateConfiguration(options.config);
   const arbiter = await theRunningArbiter(await stateDirOf(folder), options.name);
   const places = await findPlaces({ ...options, config: folder, url: arbiter.url });

@@ -6,7 +6,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { timeoutOption } from "./duration.ts";
 import { ClearNo } from "./failure.ts";
-import { stateDirOf } from "./configuration.ts";
 import type { PrintOptions } from "./options.ts";
 import { withExamples, withFolder, withJson } from "./options.ts";
 import { durationText, printJson, standardOutput } from "./output.ts";
@@ -25,6 +24,7 @@ export function stopCommand(): Command {
     .option("--name <name>", "which arbiter, where several run on this machine")
     .addOption(timeoutOption("how long to wait for its end", "30s"))
     .action(async (options: StopOptions) => {
+      const { stateDirOf } = await import("./configuration.ts");
       const arbiter = await theRunningArbiter(await stateDirOf(options.config), options.name);
       const startedMs = performance.now();
       signal(arbiter, "SIGTERM");
