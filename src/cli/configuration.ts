@@ -43,25 +43,42 @@ async function loadReadable(path: string): Promise<Loaded> {
   throw new SaidNo();
 }
 
+/** What makes its address: where one of them can't be read, the default that stands in is nobody's. */
+const ADDRESS_KEYS = ["address", "port", "use_ssl"];
+
+/** Those of which the address could be read. */
 function arbitersOf(loaded: Loaded): readonly ArbiterSpec[] {
   if (loaded.model !== null) return loaded.model.arbiters;
-  const written = loaded.members
-    .map((member) => member.spec)
-    .filter((spec): spec is ArbiterSpec => "electable" in spec);
-  return written.length > 0 ? written : [IMPLIED_ARBITER];
+  return loaded.members.flatMap((member) =>
+    member.is === "arbiter" && ADDRESS_KEYS.every((key) => member.reader.isReadable(key))
+      ? [member.spec]
+      : [],
+  );
 }
 
 /** For `findPlaces`. */
 export async function placesIn(path: string): Promise<ArbiterPlaces> {
   const loaded = await loadReadable(path);
-  const arbiters = arbitersOf(loaded);
+  const read = arbitersOf(loaded);
+  const arbiters = read.length > 0 ? read : [IMPLIED_ARBITER];
+  const [first] = arbiters;
+  const name = first?.name ?? IMPLIED_ARBITER.name;
   return {
     urls: arbiters.map((arbiter) => arbiter.url),
     daemons: loaded.model?.daemons.map((daemon) => daemon.url) ?? [],
-    tokenFile: tokenFileOf(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
-    tls: clientTls(loaded, arbiters[0]?.name ?? IMPLIED_ARBITER.name),
+    tokenFile: tokenFileOf(loaded, name),
+    tls: clientTls(loaded, name),
     because: `The addresses are those of ${path}.`,
+    ...(read.length > 0 ? {} : { guess: whyGuessed(loaded) }),
   };
+}
+
+/** The files have errors, and what they say of arbiters may be among what couldn't be read. */
+function whyGuessed({ path, problems }: Loaded): string {
+  const [first, ...more] = problems.filter(({ severity }) => severity === "error");
+  if (first === undefined) return `${path} names no arbiter`;
+  const others = more.length === 0 ? "" : `, and ${counted(more.length, "more error")}`;
+  return `${path} has errors, and no arbiter could be read from it (${first.file}:${first.line}: ${first.text}${others})`;
 }
 
 /** An arbiter's own certificate is shown only where one is asked for, and only by who may read its key. */

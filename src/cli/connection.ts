@@ -12,6 +12,7 @@ import { type ErrorCode, messageOf } from "../protocol/errors.ts";
 import { ClearNo } from "./failure.ts";
 import { httpStream, httpText, NoAnswer, type RequestTls } from "./http-request.ts";
 import { nextStepOf } from "./next-step.ts";
+import { standardError } from "./output.ts";
 import type { ArbiterPlaces, ClientTls } from "./places.ts";
 
 /** Time to reach a machine; a dead host costs so much before the next arbiter is tried. */
@@ -42,8 +43,10 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
   const headers = await authorization(places.tokenFile);
   const client: Client = { headers, tls: await secureOptions(places.tls) };
   let urls = [...places.urls];
+  sayGuess(places);
 
   const ask: Connection["ask"] = async (method, path, body) => {
+    if (method !== "GET") refuseGuess(places);
     const failures: string[] = [];
     for (const url of urls) {
       const result = await attempt(client, method, `${url}${path}`, body);
@@ -84,6 +87,21 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
       }),
     url: () => urls[0] ?? "",
   };
+}
+
+/** Looking does no harm; whoever looks is to know at whom. */
+function sayGuess({ guess, urls }: ArbiterPlaces): void {
+  if (guess === undefined) return;
+  standardError.write(`arbiter: ${guess}; ${urls.join(", ")}, the default, is asked instead.\n`);
+}
+
+/** It could be another cluster that is ordered about. */
+function refuseGuess({ guess, urls }: ArbiterPlaces): void {
+  if (guess === undefined) return;
+  throw new ClearNo(
+    `${guess}, so it isn't known which arbiter is meant; nothing was asked for.`,
+    `\`arbiter config check\` shows every error; or say it: --url ${urls[0] ?? "URL"}.`,
+  );
 }
 
 type Attempt =

@@ -16,6 +16,11 @@ export interface ArbiterPlaces {
   readonly tls: ClientTls;
   /** Where the addresses come from: shown when none of them answers. */
   readonly because: string;
+  /**
+   * No address could be read, and the default one is only a guess: why. It may be another cluster's, so
+   * nothing may be changed there. (Default: they were read, or given.)
+   */
+  readonly guess?: string;
 }
 
 /** Files in PEM form: who vouches for the arbiters (null: the system's own), and what to show them. */
