@@ -12,7 +12,7 @@ import { connect } from "./connection.ts";
 import { ClearNo, SaidNo } from "./failure.ts";
 import type { ConnectionOptions, PrintOptions } from "./options.ts";
 import { withConnection, withExamples, withJson } from "./options.ts";
-import { printJson, standardOutput } from "./output.ts";
+import { plainLine, printJson, standardOutput } from "./output.ts";
 import { findPlaces } from "./places.ts";
 import { statusLines, statusScreen } from "./status-text.ts";
 import { readStatus } from "./wire.ts";
@@ -39,7 +39,7 @@ export function statusCommand(): Command {
     })
     .addHelpText(
       "after",
-      "\nExit code: 0 all is well; 1 a service is vacant, degraded or suspect, configurations differ,\nnobody leads, the store is down, or no arbiter answers.\n",
+      "\nExit code: 0 all is well; 1 a service is vacant, degraded or suspect, configurations differ,\nnobody leads, the store is down, or no arbiter answers. With --watch, Ctrl-C ends it with the\nexit code of the last look.\n",
     );
   return withExamples(withConnection(withJson(command)), [
     "arbiter status",
@@ -66,59 +66,45 @@ async function showOnce(connection: Connection, options: StatusOptions): Promise
 
 /** A terminal is redrawn; a pipe gets a new block (or, with `--json`, a line) when something has changed. */
 async function watch(connection: Connection, options: StatusOptions): Promise<void> {
-  if (standardOutput.isTerminal && options.json !== true) await watchScreen(connection, options);
+  if (standardOutput.isTerminal && options.json !== true) {
+    const { watchScreen } = await import("./status-screen.ts");
+    await watchScreen({
+      look: () => readStatus(connection),
+      draw: (status) => render(status, options),
+      isWell,
+      everyMs: WATCH_EVERY_MS,
+    });
+  }
   let shown = "";
+  let isGood = false;
+  const leave = (): void => process.exit(isGood ? 0 : 1);
+  process.once("SIGINT", leave).once("SIGTERM", leave);
   for (;;) {
-    const text = await block(connection, options);
+    const { text, well } = await block(connection, options);
+    isGood = well;
     if (text !== shown) standardOutput.write(shown === "" || options.json === true ? text : `\n${text}`);
     shown = text;
     await sleep(WATCH_EVERY_MS);
   }
 }
 
-async function block(connection: Connection, options: StatusOptions): Promise<string> {
+async function block(
+  connection: Connection,
+  options: StatusOptions,
+): Promise<{ readonly text: string; readonly well: boolean }> {
   try {
     const status = await readStatus(connection);
-    return options.json === true ? `${JSON.stringify(status)}\n` : render(status, options);
+    const text = options.json === true ? `${JSON.stringify(status)}\n` : render(status, options);
+    return { text, well: isWell(status) };
   } catch (error) {
     // An arbiter that restarts is something to watch, not a reason to stop watching.
     if (!(error instanceof ClearNo)) throw error;
-    if (options.json !== true) return `${error.message}\n`;
+    if (options.json !== true)
+      return {
+        text: plainLine(["problem", "unreachable"], { text: error.message, next: error.next }),
+        well: false,
+      };
     const problem = { code: "unreachable", subject: "cluster", text: error.message, next: error.next };
-    return `${JSON.stringify({ problems: [problem] })}\n`;
+    return { text: `${JSON.stringify({ problems: [problem] })}\n`, well: false };
   }
-}
-
-/** On a screen of its own, which gives way to what was there before; the last look stays, below it. */
-async function watchScreen(connection: Connection, options: StatusOptions): Promise<never> {
-  let last: Status | null = null;
-  standardOutput.write("\u001B[?1049h\u001B[?25l");
-  const leave = (): void => {
-    standardOutput.write("\u001B[?25h\u001B[?1049l");
-    if (last !== null) standardOutput.write(render(last, options));
-    process.exit(last !== null && isWell(last) ? 0 : 1);
-  };
-  process.once("SIGINT", leave).once("SIGTERM", leave);
-  for (;;) {
-    let silence = "";
-    try {
-      last = await readStatus(connection);
-    } catch (error) {
-      if (!(error instanceof ClearNo)) {
-        standardOutput.write("\u001B[?25h\u001B[?1049l");
-        throw error;
-      }
-      // What was last seen stays on the screen, below the line that says that it is old.
-      silence = `${standardOutput.paint("red", "no answer")} ${error.message}\n  → ${error.next}\n\n`;
-    }
-    const text = `${silence}${last === null ? "" : render(last, options)}`;
-    standardOutput.write(inPlace(text, standardOutput.height));
-    await sleep(WATCH_EVERY_MS);
-  }
-}
-
-/** Line over line, each cleared to its end: nothing flickers, nothing scrolls. */
-function inPlace(text: string, height: number): string {
-  const lines = text.trimEnd().split("\n").slice(0, height);
-  return `\u001B[H${lines.map((line) => `${line}\u001B[K`).join("\n")}\u001B[J`;
 }
