@@ -3,7 +3,8 @@
  *
  * If this arbiter falls silent, the page looks for another one that runs, and goes on there: as a new
  * page of that arbiter, since no arbiter answers the scripts of another one's page. What is looked at
- * stands in the address, so that it stays the same.
+ * stands in the address, so that it stays the same. The token doesn't: no address is a place for one. That
+ * page is told that there was one, and asks for it.
  */
 
 const REFRESH_MS = 1000;
@@ -30,6 +31,8 @@ export class Cluster {
   /** The arbiter wants the token before it shows anything. */
   isLocked = false;
   notice = "";
+  /** Of the page that led here, because its arbiter had died: its name, and whether it had a token. */
+  cameFrom = null;
   view = { services: 0, daemons: 0, limit: 60, filter: "" };
   #listeners = new Set();
   #lastSeq = 0;
@@ -54,6 +57,7 @@ export class Cluster {
     if (token === "") sessionStorage.removeItem("arbiter-token");
     else sessionStorage.setItem("arbiter-token", token);
     this.isLocked = false;
+    this.cameFrom = null;
     void this.start();
   }
 
@@ -119,6 +123,8 @@ export class Cluster {
 
   /** The first other arbiter that runs; who answers there can't be read from here, and needn't be. */
   async #goElsewhere() {
+    // Whoever is writing a reason, or reads an answer, is not taken away from it.
+    if (document.querySelector("dialog[open]") !== null) return;
     const others = (this.overview?.arbiters ?? []).filter(
       ({ url }) => new URL(url).origin !== location.origin,
     );
@@ -129,7 +135,20 @@ export class Cluster {
     const next = await Promise.any(knocks).catch(() => null);
     if (next === null) return;
     this.notice = `This arbiter doesn't answer. Going on at ${next.name}.`;
-    location.assign(`${next.url}/${location.hash}`);
+    const there = new URLSearchParams(location.hash.slice(1));
+    there.set("from", this.overview.name);
+    if (this.token !== "") there.set("again", "token");
+    location.assign(`${next.url}/#${there}`);
+  }
+
+  /** What the page that led here has left in the address; it is taken out of it at once. */
+  arrive(parameters) {
+    const from = parameters.get("from");
+    if (from === null) return;
+    this.cameFrom = { name: from, hadToken: parameters.get("again") === "token" };
+    parameters.delete("from");
+    parameters.delete("again");
+    history.replaceState(null, "", parameters.size === 0 ? location.pathname : `#${parameters}`);
   }
 
   isFollowing = false;

@@ -28,7 +28,7 @@ function useCluster() {
 }
 
 function Page() {
-  const { overview, isLocked, moves, events, silentSince, notice } = useCluster();
+  const { overview, isLocked, moves, events, silentSince, notice, cameFrom } = useCluster();
   const [open, setOpen] = useState(null);
   const filter = useRef(null);
   useEffect(() => {
@@ -40,11 +40,12 @@ function Page() {
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, []);
-  const close = () => setOpen(null);
+  // After the token, what it was asked for.
+  const close = () => setOpen((was) => was?.next ?? null);
   const explain = (service, atWallMs) => setOpen({ kind: "explain", service, atWallMs });
   const operate = (subject) => setOpen({ kind: "operate", subject });
-  const token = () => setOpen({ kind: "token" });
-  if (isLocked && open === null) return html`<${Locked} onToken=${token} />`;
+  const token = (next = null) => setOpen({ kind: "token", next });
+  if (isLocked && open === null) return html`<${Locked} cameFrom=${cameFrom} onToken=${() => token()} />`;
   return html`
     <a class="skip" href="#problems">Skip to what is wrong</a>
     ${
@@ -53,8 +54,17 @@ function Page() {
         <${Head}
           overview=${overview}
           onOperate=${() => operate({ kind: "cluster", overview })}
-          onToken=${token}
+          onToken=${() => token()}
         />
+        ${
+          cameFrom !== null &&
+          html`<${CameFrom}
+            before=${cameFrom.name}
+            name=${overview.name}
+            hadToken=${cameFrom.hadToken}
+            onToken=${() => token()}
+          />`
+        }
         <p class="hidden" role="status">${spoken(overview)}</p>
         ${
           silentSince !== null &&
@@ -68,7 +78,12 @@ function Page() {
     ${open?.kind === "token" && html`<${TokenDialog} cluster=${cluster} onClose=${close} />`}
     ${
       open?.kind === "operate" &&
-      html`<${OperateDialog} subject=${open.subject} cluster=${cluster} onClose=${close} onToken=${token} />`
+      html`<${OperateDialog}
+        subject=${open.subject}
+        cluster=${cluster}
+        onClose=${close}
+        onToken=${() => token({ kind: "operate", subject: open.subject })}
+      />`
     }
     ${open?.kind === "explain" && html`<${ExplainDialog} cluster=${cluster} ...${open} onClose=${close} />`}
   `;
@@ -111,9 +126,28 @@ function Sections({ overview, moves, events, filter, explain, operate }) {
   </main>`;
 }
 
-function Locked({ onToken }) {
+/** This page follows that of another arbiter, which doesn't answer any more. */
+function CameFrom({ before, name, hadToken, onToken }) {
+  return html`<p class="arrived" role="alert">
+    ${before} doesn't answer; you go on at ${name}.
+    ${
+      hadToken &&
+      html` To operate, give the token again: a page keeps it for its own address alone.
+        <button type="button" class="main small" onClick=${onToken}>Give the token …</button>`
+    }
+  </p>`;
+}
+
+function Locked({ cameFrom, onToken }) {
   return html`<main class="first">
     <h1>Arbiter</h1>
+    ${
+      cameFrom !== null &&
+      html`<p role="alert">
+        ${cameFrom.name} doesn't answer; you go on at another arbiter. A page keeps the token for its own
+        address alone, so it is asked for again.
+      </p>`
+    }
     <p>This arbiter shows its cluster to whoever has the token.</p>
     <p><button type="button" class="main" onClick=${onToken}>Give the token …</button></p>
   </main>`;
@@ -194,7 +228,9 @@ function setFilter(text) {
   cluster.look({ filter: text, services: 0, daemons: 0 });
 }
 
-const given = new URLSearchParams(location.hash.slice(1)).get("filter");
+const parameters = new URLSearchParams(location.hash.slice(1));
+cluster.arrive(parameters);
+const given = parameters.get("filter");
 if (given !== null) cluster.view.filter = given;
 render(html`<${Page} />`, document.querySelector("#page"));
 document.querySelector("#page > .first")?.remove();
