@@ -19,6 +19,13 @@ export class ScriptedDaemon {
   /** Token that it wants; null: none. */
   token: string | null = null;
   healthy = true;
+  ready = true;
+  /** What it says is left of its lease. */
+  leaseRemainingMs = 1_000;
+  /** Where it listens. */
+  address = "127.0.0.1";
+  /** The arbiter that it doesn't hear, as if the cable between them were cut; null: none. */
+  deafTo: string | null = null;
   /** false: it answers nobody, as if its machine were gone. */
   answers = true;
   bootId: string;
@@ -43,7 +50,7 @@ export class ScriptedDaemon {
     this.#server = server;
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
     server.once("error", reject);
-    server.listen(this.port, "127.0.0.1", () => resolve(undefined));
+    server.listen(this.port, this.address, () => resolve(undefined));
     await promise;
   }
 
@@ -79,8 +86,8 @@ export class ScriptedDaemon {
       term: this.#term,
       state: this.state,
       healthy: this.healthy,
-      ready: true,
-      reason: this.healthy ? "" : "told to be unhealthy",
+      ready: this.ready,
+      reason: this.healthy ? (this.ready ? "" : "told not to be ready") : "told to be unhealthy",
       launched: false,
       configVersion: "",
       dataVersion: 0,
@@ -91,7 +98,7 @@ export class ScriptedDaemon {
               {
                 ...this.held,
                 state: "active",
-                leaseRemainingMs: 1_000,
+                leaseRemainingMs: this.leaseRemainingMs,
                 candidatesVersion: this.#setVersion(),
               },
             ],
@@ -129,6 +136,7 @@ export class ScriptedDaemon {
       response.writeHead(400).end();
       return;
     }
+    if (assignment.value.leader.name === this.deafTo) return;
     this.#obey(assignment.value);
     const body = JSON.stringify(this.report());
     response.writeHead(200, { "content-type": "application/json" }).end(body);

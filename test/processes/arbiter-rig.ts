@@ -118,10 +118,10 @@ export class Rig {
     return daemon;
   }
 
-  writeDaemon({ name, role, port }: ScriptedDaemon, extra = ""): void {
+  writeDaemon({ name, role, address, port }: ScriptedDaemon, extra = ""): void {
     this.write(
       `daemons/${name}.cfg`,
-      `scheduler_name  ${name}\naddress  127.0.0.1\nport  ${port}\nspare  ${role === "spare" ? 1 : 0}\n${extra}`,
+      `scheduler_name  ${name}\naddress  ${address}\nport  ${port}\nspare  ${role === "spare" ? 1 : 0}\n${extra}`,
     );
   }
 
