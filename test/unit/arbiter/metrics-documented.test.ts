@@ -23,9 +23,13 @@ interface Series {
 
 async function arbiterText(): Promise<string> {
   const world = new ClusterRig(MASTER_AND_SPARE).start().advance(600);
+  world.service().lastMove = { gapMs: 1, gapIs: "measured", overlapMs: 0, overlapIs: "proof" };
+  const settings = { sinceWallMs: 0, lastGoodWallMs: 1, failed: null, run: null };
+  world.state.settings = { ...world.state.settings, drills: { svc: settings } };
   const metrics = new ArbiterMetrics(world.state, {
     nowMs: () => world.nowMs,
     problems: () => [{ code: "vacant", subject: "s", text: "", next: "" }],
+    missing: () => [{ kind: "drill", text: "" }],
     drifted: () => [],
     unwritten: () => 0,
     lastEvent: () => 1,
@@ -98,15 +102,57 @@ it("docs/metrics.md has every series of arbiter and daemon, with type, labels an
   expect(found["daemon"]?.length).toBeGreaterThan(8);
 });
 
-it("alert rules and dashboard name only series that there are", async () => {
+/** What Prometheus adds to each series, and what alerts carry. */
+const ADDED = new Set(["instance", "job", "le", "alertname"]);
+
+interface Question {
+  readonly text: string;
+  /** What is printed of its answer: `{{ $labels.service }}`, a legend's `{{service}}`. */
+  readonly shown: string;
+}
+
+async function questions(): Promise<readonly Question[]> {
+  const rules = await readFile(new URL("etc/prometheus/arbiter.rules.yml", ROOT), "utf8");
+  const dashboard: unknown = JSON.parse(await readFile(new URL("etc/grafana/arbiter.json", ROOT), "utf8"));
+  const found: Question[] = rules
+    .split("- alert:")
+    .slice(1)
+    .map((rule) => ({ text: /expr: (.*)/u.exec(rule)?.[1] ?? "", shown: rule }));
+  const walk = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    const text: unknown = Reflect.get(value, "expr");
+    if (typeof text === "string")
+      found.push({ text, shown: String(Reflect.get(value, "legendFormat") ?? "") });
+    for (const inner of Object.values(value)) walk(inner);
+  };
+  walk(dashboard);
+  return found;
+}
+
+it("alert rules and dashboard name only series and labels that there are, with values that they can have", async () => {
   const { arbiter = [], daemon = [] } = await programs();
-  const known = new Set([...arbiter, ...daemon].map(({ name }) => name));
-  for (const path of ["etc/prometheus/arbiter.rules.yml", "etc/grafana/arbiter.json"]) {
-    const text = await readFile(new URL(path, ROOT), "utf8");
-    const named = [...text.matchAll(/\b(?:arbiter|process)_[a-z_]+/gu)].map(([name]) =>
+  const known = new Map([...arbiter, ...daemon].map(({ name, labels }) => [name, labels]));
+  const served = `${await arbiterText()}${await daemonText()}${await readFile(new URL("docs/http.md", ROOT), "utf8")}`;
+  const all = await questions();
+  expect(all.length).toBeGreaterThan(40);
+  for (const { text, shown } of all) {
+    const names = [...text.matchAll(/\b(?:arbiter|process)_[a-z_0-9]+/gu)].map(([name]) =>
       known.has(name) ? name : name.replace(/_(?:bucket|count|sum)$/u, ""),
     );
-    expect(named.length).toBeGreaterThan(10);
-    expect(named.filter((name) => !known.has(name))).toEqual([]);
+    expect([text, names.filter((name) => !known.has(name))]).toEqual([text, []]);
+    const labels = new Set([...names.flatMap((name) => known.get(name) ?? []), ...ADDED]);
+    const used = [
+      ...[...text.matchAll(/\b(?:by|on)\s*\(([^)]*)\)/gu)].flatMap(([, list = ""]) => list.split(/,\s*/u)),
+      ...[...text.matchAll(/[{,]\s*(\w+)\s*[=!]/gu)].map(([, name = ""]) => name),
+      ...[...shown.matchAll(/\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}/gu)].map(([, name = ""]) => name),
+    ];
+    expect([text, used.filter((name) => !labels.has(name))]).toEqual([text, []]);
+    for (const [, label = "", value = ""] of text.matchAll(/(\w+)\s*!?=~?"([^"]*)"/gu)) {
+      if (ADDED.has(label)) continue;
+      const words = value
+        .split("|")
+        .filter((word) => !served.includes(`"${word}"`) && !served.includes(`\`${word}\``));
+      expect([text, label, words]).toEqual([text, label, []]);
+    }
   }
 });
