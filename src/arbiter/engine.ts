@@ -25,6 +25,7 @@ import { MapBoard } from "./map-board.ts";
 import { ArbiterMetrics } from "./metrics.ts";
 import type { Opinion } from "./other-arbiters.ts";
 import type { Surroundings } from "./status-facts.ts";
+import { missingOf } from "./readiness.ts";
 import { problemsOf } from "./status-problems.ts";
 import { Publisher } from "./publisher.ts";
 import { standbyState } from "./standby-view.ts";
@@ -115,6 +116,8 @@ export class Engine {
   drift: readonly Drift[] = [];
   /** By service, as the configuration has it. */
   drillMaxAgesMs: Readonly<Record<string, number>> = {};
+  /** By daemon, of the files in force; see `readiness.ts`. */
+  ownConfigs: () => Readonly<Record<string, string>> = () => ({});
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -122,6 +125,7 @@ export class Engine {
     this.metrics = new ArbiterMetrics(this.state, {
       nowMs,
       problems: () => problemsOf(this.state, this.around),
+      missing: (view) => missingOf(this.state, view, this.around),
       drifted: () => this.drift.map(({ arbiter }) => arbiter),
       unwritten: () => this.#lane.undelivered,
       lastEvent: () => this.feed.tail,
@@ -223,7 +227,8 @@ export class Engine {
     const { undelivered } = this.#lane;
     const alerts = this.undeliveredAlerts();
     const { drift, drillMaxAgesMs } = this;
-    return { nowMs: nowMs(), wallMs: wallMs(), undelivered, alerts, drift, drillMaxAgesMs };
+    const ownConfigs = this.ownConfigs();
+    return { nowMs: nowMs(), wallMs: wallMs(), undelivered, alerts, drift, drillMaxAgesMs, ownConfigs };
   }
 
   command(

@@ -153,6 +153,7 @@ async function start(
   });
   shutdown.add("the engine", () => engine.close());
   const { follower, sync } = openFollower({ ...parts, engine });
+  engine.ownConfigs = () => follower.inForce.settings.ownConfigs;
   shutdown.add("the comparing of configurations", () => sync.close());
   const alerts = openAlerts({ store, log, engine, follower, name: self.name }, shutdown);
   server.open({

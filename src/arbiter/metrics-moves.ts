@@ -42,7 +42,7 @@ const GAP_SECONDS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 2, 3, 5, 10, 30,
 export class MoveMetrics {
   readonly #state: ArbiterState;
   readonly #moves: Counter<"cause">;
-  readonly #gaps: Histogram<"cause">;
+  readonly #gaps: Histogram<"cause" | "is">;
   /** By service. */
   readonly #causes = new Map<string, MoveCause>();
   /** By service: the newest epoch that was counted. */
@@ -59,8 +59,8 @@ export class MoveMetrics {
     });
     this.#gaps = new Histogram({
       name: "arbiter_gap_seconds",
-      help: "For how long nobody held the service during a move, by cause.",
-      labelNames: ["cause"],
+      help: "For how long nobody held the service during a move, by cause, and by what kind of measure it is.",
+      labelNames: ["cause", "is"],
       buckets: GAP_SECONDS,
       registers,
     });
@@ -78,8 +78,9 @@ export class MoveMetrics {
     if (from !== "activating" || epoch <= (this.#counted.get(service) ?? 0)) return;
     this.#counted.set(service, epoch);
     this.#moves.inc({ cause });
-    const gapMs = this.#state.services.get(service)?.lastGapMs ?? null;
-    if (cause !== "first" && gapMs !== null) this.#gaps.observe({ cause }, gapMs / 1_000);
+    const move = this.#state.services.get(service)?.lastMove;
+    const { gapMs = null, gapIs: is = null } = move ?? {};
+    if (cause !== "first" && gapMs !== null && is !== null) this.#gaps.observe({ cause, is }, gapMs / 1_000);
   }
 
   #noteCause(service: string, from: string, row: number): void {

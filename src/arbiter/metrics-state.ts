@@ -3,10 +3,12 @@
  * thousand services: beyond that the sums and the extremes remain.
  */
 import type { Registry } from "@prometheus-io/client";
-import type { ArbiterState } from "../core/arbiter-state.ts";
+import type { ArbiterState, DaemonView } from "../core/arbiter-state.ts";
 import { SERVICE_TABLE } from "../core/service-table.ts";
 import { addGauge } from "../shell/process-metrics.ts";
 import { daemonState, holderOf } from "./cluster-map.ts";
+import { MISSING_KINDS } from "./readiness.ts";
+import type { Missing } from "./readiness.ts";
 import type { StatusProblem } from "./status-problems.ts";
 
 const PHASES: readonly string[] = Object.keys(SERVICE_TABLE);
@@ -16,6 +18,8 @@ export interface MetricsAround {
   nowMs(): number;
   /** What `GET /v1/status` lists. */
   problems(): readonly StatusProblem[];
+  /** Why a daemon isn't ready, as the status says it. */
+  missing(view: DaemonView): readonly Missing[];
   /** Arbiters whose files aren't those in force. */
   drifted(): readonly string[];
   /** Events that wait for the store. */
@@ -53,6 +57,7 @@ export function addStateMetrics(registry: Registry, state: ArbiterState, around:
   gauge("arbiter_last_event", "Number of the newest event of the log.", () => around.lastEvent());
   gauge("arbiter_event_streams", "Event streams that are open at this arbiter.", () => around.streams());
   addCounts(registry, state, around);
+  addReadiness(registry, state, around);
   addServices(registry, state, around);
 }
 
@@ -93,16 +98,6 @@ function addCounts(registry: Registry, state: ArbiterState, around: MetricsAroun
     },
   });
   addGauge(registry, {
-    name: "arbiter_daemons_not_ready",
-    help: "Daemons that answer, but say that something is missing for them to take a service.",
-    collect() {
-      const views = [...state.daemons.values()];
-      this.set(
-        views.filter(({ report, failedChecks }) => failedChecks === 0 && report?.ready === false).length,
-      );
-    },
-  });
-  addGauge(registry, {
     name: "arbiter_services",
     help: "Services, by phase.",
     labelNames: ["phase"],
@@ -110,6 +105,45 @@ function addCounts(registry: Registry, state: ArbiterState, around: MetricsAroun
       const counts = new Map<string, number>(PHASES.map((phase) => [phase, 0]));
       for (const { phase } of state.services.values()) counts.set(phase, (counts.get(phase) ?? 0) + 1);
       for (const [phase, count] of counts) this.set({ phase }, count);
+    },
+  });
+}
+
+/** One look at every daemon for both. */
+function addReadiness(registry: Registry, state: ArbiterState, around: MetricsAround): void {
+  const missingNow = (): readonly (readonly Missing[])[] =>
+    [...state.daemons.values()]
+      .filter(({ report, failedChecks }) => report !== null && failedChecks === 0)
+      .map((view) => around.missing(view))
+      .filter((missing) => missing.length > 0);
+  addGauge(registry, {
+    name: "arbiter_daemons_not_ready",
+    help: "Daemons that answer, but aren't ready: something is missing for them to take a service.",
+    collect() {
+      this.set(missingNow().length);
+    },
+  });
+  addGauge(registry, {
+    name: "arbiter_daemons_missing",
+    help: "Daemons that aren't ready, by what is missing.",
+    labelNames: ["what"],
+    collect() {
+      const all = missingNow();
+      for (const what of MISSING_KINDS)
+        this.set({ what }, all.filter((missing) => missing.some(({ kind }) => kind === what)).length);
+    },
+  });
+  addGauge(registry, {
+    name: "arbiter_last_good_drill_timestamp_seconds",
+    help: `When the last good drill of each service ended, in seconds since 1970, up to ${MOST_SERVICES} services.`,
+    labelNames: ["service"],
+    collect() {
+      this.reset();
+      const drills = state.settings.drills ?? {};
+      for (const [service] of firstOf(state)) {
+        const atMs = drills[service]?.lastGoodWallMs ?? null;
+        if (atMs !== null) this.set({ service }, atMs / 1_000);
+      }
     },
   });
 }

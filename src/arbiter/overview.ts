@@ -8,6 +8,7 @@
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
 import { daemonState, holderOf } from "./cluster-map.ts";
 import type { LatencyHistory } from "./latency-history.ts";
+import { missingOf } from "./readiness.ts";
 import { daemonStatus, headOf, serviceStatus } from "./status.ts";
 import type { DaemonStatus, ServiceStatus, Status } from "./status.ts";
 import type { Surroundings } from "./status-facts.ts";
@@ -59,7 +60,7 @@ export function overviewOf(
   );
   const daemons = part(
     [...state.daemons.values()],
-    (view) => isWell(state, view),
+    (view) => isWell(state, view) && isReadyOrHolds(state, view, around),
     (view) => daemonText(state, view).includes(filter),
     { from: query.daemons, limit: query.limit },
   );
@@ -108,6 +109,10 @@ function part<View>(
 function isWell(state: ArbiterState, { spec, report, failedChecks }: DaemonView): boolean {
   if (report === null || failedChecks > 0 || !report.healthy || report.state === "failed") return false;
   return !Object.hasOwn(state.settings.maintenance, spec.name);
+}
+
+function isReadyOrHolds(state: ArbiterState, view: DaemonView, around: Surroundings): boolean {
+  return (state.holdings.get(view.spec.name)?.size ?? 0) > 0 || missingOf(state, view, around).length === 0;
 }
 
 function serviceText({ row, spec, phase }: ServiceView): string {

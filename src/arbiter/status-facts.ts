@@ -13,9 +13,11 @@ export interface Surroundings {
   readonly wallMs: number;
   /** Events that wait for the store. */
   readonly undelivered: number;
-  /** Arbiters whose files aren't those in force. */
   /** By service: how old its last good drill may be. (Default: none is to be drilled) */
   readonly drillMaxAgesMs?: Readonly<Record<string, number>>;
+  /** By daemon: a hash of what its process reads from its own file, as the arbiter's has it. (Default: none is known) */
+  readonly ownConfigs?: Readonly<Record<string, string>>;
+  /** Arbiters whose files aren't those in force. */
   readonly drift: readonly Pick<Drift, "arbiter" | "text">[];
   /** Alerts that were tried in vain so far. (Default: none) */
   readonly alerts?: readonly UndeliveredAlerts[];

@@ -9,6 +9,8 @@ import { drillProblems } from "./drill-problems.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
 import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
 import { heldBackUntilMs } from "../core/failover-budget.ts";
+import { missingOf } from "./readiness.ts";
+import type { Missing } from "./readiness.ts";
 import { spareProblems } from "./spare-problems.ts";
 import { pauseOf, seenThrough } from "./status-facts.ts";
 import { isInLine } from "../core/succession.ts";
@@ -43,20 +45,36 @@ export function problemsOf(state: ArbiterState, around: Surroundings): readonly 
   const list: StatusProblem[] = [...clusterProblems(state, around)];
   // A standby that can't ask the leader has nobody's answers: it must not alarm anyone about them.
   if (!isLeading(state)) return list;
+  const why = remembering((name) => whyNot(state, name, around));
   for (const view of state.services.values()) {
-    const problem = vacancy(state, view, around) ?? doubt(state, view, around);
+    const problem = vacancy(state, view, around, why) ?? doubt(state, view, around);
     if (problem !== null) list.push(problem);
   }
   for (const view of state.services.values()) {
-    const problem = degradation(state, view);
+    const problem = degradation(view, why);
     if (problem !== null) list.push(problem);
   }
-  list.push(...spareProblems(state, (name) => whyNot(state, name)), ...drillProblems(state, around));
+  list.push(...spareProblems(state, why), ...drillProblems(state, around));
   for (const view of state.services.values()) {
     const pause = pauseOf(state, view.row.service, around.wallMs);
     if (pause !== null && !pause.all) list.push(paused(view.row.service, view.row.service, pause));
   }
   return list;
+}
+
+/** Why a daemon couldn't take a service now; null: it could, or does. */
+type WhyNot = (daemon: string) => string | null;
+
+/** A spare of a thousand services is asked about once, not a thousand times. */
+function remembering(why: WhyNot): WhyNot {
+  const known = new Map<string, string | null>();
+  return (daemon) => {
+    const before = known.get(daemon);
+    if (before !== undefined) return before;
+    const found = why(daemon);
+    known.set(daemon, found);
+    return found;
+  };
 }
 
 function clusterProblems(state: ArbiterState, around: Surroundings): readonly StatusProblem[] {
@@ -160,10 +178,15 @@ function paused(
   };
 }
 
-function vacancy(state: ArbiterState, view: ServiceView, around: Surroundings): StatusProblem | null {
+function vacancy(
+  state: ArbiterState,
+  view: ServiceView,
+  around: Surroundings,
+  why: WhyNot,
+): StatusProblem | null {
   // Before it leads, an arbiter has not looked for anyone to give it to.
   if (view.phase !== "vacant" || view.removed || state.leadership.mode !== "leading") return null;
-  const candidates = view.spec.candidates.map((name) => `${name} (${whyNot(state, name) ?? "waiting"})`);
+  const candidates = view.spec.candidates.map((name) => `${name} (${why(name) ?? "waiting"})`);
   const heldBack = heldBackUntilMs(state, view, around.nowMs);
   if (heldBack !== null) return overBudget(view, heldBack - around.nowMs);
   const pause = pauseOf(state, view.row.service, around.wallMs);
@@ -215,11 +238,11 @@ function doubt(state: ArbiterState, view: ServiceView, around: Surroundings): St
 }
 
 /** Held, but not every candidate could take it. */
-function degradation(state: ArbiterState, view: ServiceView): StatusProblem | null {
+function degradation(view: ServiceView, whyNotOf: WhyNot): StatusProblem | null {
   if (view.removed || view.phase === "vacant") return null;
   const holder = holderOf(view);
   const unable = view.spec.candidates.flatMap((name) => {
-    const why = whyNot(state, name);
+    const why = whyNotOf(name);
     // A holder in doubt has a line of its own.
     if (why === null || (name === holder && why !== "unhealthy")) return [];
     return [`${name} is ${why}`];
@@ -229,16 +252,15 @@ function degradation(state: ArbiterState, view: ServiceView): StatusProblem | nu
     code: "degraded",
     subject: view.row.service,
     text: `${view.row.service} is ${view.phase === "held" ? "held" : view.phase}, but not every candidate could take it: ${unable.join(", ")}.`,
-    next: "Start what is down, repair what is unhealthy or not ready, end the maintenance.",
+    next: "Start what is down, repair what is unhealthy or not ready, end the maintenance; a good `arbiter drill` clears one that failed.",
   };
 }
 
-/** Why a daemon couldn't take a service now; null: it could, or does. */
-function whyNot(state: ArbiterState, name: string): string | null {
+function whyNot(state: ArbiterState, name: string, around: Surroundings): string | null {
   const view = state.daemons.get(name);
   if (view === undefined) return "not in the configuration";
   if (Object.hasOwn(state.settings.maintenance, name)) return "in maintenance";
-  return reachable(view) ?? ability(view);
+  return reachable(view) ?? ability(view) ?? unready(missingOf(state, view, around));
 }
 
 function reachable(view: DaemonView): string | null {
@@ -250,8 +272,11 @@ function reachable(view: DaemonView): string | null {
 function ability({ report }: DaemonView): string | null {
   if (report === null) return null;
   if (report.state === "failed" || report.state === "leaving") return report.state;
-  if (!report.healthy) return "unhealthy";
-  return report.ready ? null : `not ready (${report.reason === "" ? "it doesn't say why" : report.reason})`;
+  return report.healthy ? null : "unhealthy";
+}
+
+function unready(missing: readonly Missing[]): string | null {
+  return missing.length === 0 ? null : `not ready (${missing.map(({ text }) => text).join("; ")})`;
 }
 
 function count(of: number, what: string): string {

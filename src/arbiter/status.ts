@@ -5,8 +5,11 @@
  * Nothing secret can get in: it is built from named members, never by passing a file's keys on.
  */
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
+import type { GapIs, OverlapIs } from "../core/move-measure.ts";
 import { originWord } from "../config/show.ts";
 import { arbiterState, daemonState, entryOf, holderOf, leaderOf, sinceOf } from "./cluster-map.ts";
+import { hasDrifted, lastDrill, missingOf } from "./readiness.ts";
+import type { LastDrill } from "./readiness.ts";
 import { problemsOf } from "./status-problems.ts";
 import type { StatusProblem } from "./status-problems.ts";
 import { iso, pauseOf, seenThrough } from "./status-facts.ts";
@@ -30,7 +33,14 @@ export interface ServiceStatus {
   /** Candidates whose promises show that the holder goes on although no arbiter reaches it. */
   readonly seenThrough: readonly string[];
   readonly pause: PauseStatus | null;
+  /** For how long nobody held it at its last move; null: not known. */
   readonly lastGapMs: number | null;
+  /** What that is: `measured`, `at-least` or `at-most`. */
+  readonly lastGapIs: GapIs | null;
+  /** For how long two held it at its last move: 0, or null where that isn't known. */
+  readonly lastOverlapMs: 0 | null;
+  /** What excludes it: `proof` or `lease`; `unknown`: nothing does. */
+  readonly lastOverlapIs: OverlapIs | null;
   readonly reason: string;
   /** It left the configuration and is only kept until it is over. */
   readonly removed: boolean;
@@ -52,7 +62,11 @@ export interface DaemonStatus {
   readonly lastFailure: string | null;
   readonly failedChecks: number;
   readonly latencyMs: number | null;
-  /** It runs with another configuration than the one in force; null: it has one file alone, or never said. */
+  /** What keeps it from being ready, beside its silence; empty: nothing that anybody knows of. */
+  readonly missing: readonly string[];
+  /** The newest that tried it; null: it was never drilled. */
+  readonly lastDrill: LastDrill | null;
+  /** What it runs with isn't what the arbiter's files say of it; null: it doesn't say, or they don't. */
   readonly hasDrifted: boolean | null;
   readonly services: readonly string[];
   readonly maintenance: { readonly by: string; readonly reason: string } | null;
@@ -155,7 +169,10 @@ export function serviceStatus(state: ArbiterState, view: ServiceView, around: Su
     }),
     seenThrough: seenThrough(state, view, around.nowMs),
     pause: pauseOf(state, view.row.service, around.wallMs),
-    lastGapMs: view.lastGapMs,
+    lastGapMs: view.lastMove.gapMs,
+    lastGapIs: view.lastMove.gapIs,
+    lastOverlapMs: view.lastMove.overlapMs,
+    lastOverlapIs: view.lastMove.overlapIs,
     reason: view.moveReason ?? view.history.at(-1)?.because ?? "",
     removed: view.removed,
   };
@@ -176,6 +193,7 @@ export function daemonStatus(state: ArbiterState, view: DaemonView, around: Surr
   const { spec, report } = view;
   const isReachable = view.failedChecks < spec.maxCheckAttempts && report !== null;
   const { maintenance } = state.settings;
+  const missing = isReachable ? missingOf(state, view, around).map(({ text }) => text) : [];
   const kept = Object.hasOwn(maintenance, spec.name) ? maintenance[spec.name] : undefined;
   return {
     name: spec.name,
@@ -185,7 +203,9 @@ export function daemonStatus(state: ArbiterState, view: DaemonView, around: Surr
     state: daemonState(view),
     // What was said before it fell silent is no longer known to be so.
     healthy: isReachable && report.healthy,
-    ready: isReachable && report.ready,
+    ready: isReachable && missing.length === 0,
+    missing,
+    lastDrill: lastDrill(state, spec.name),
     reason: report?.reason ?? "",
     address: spec.address,
     port: spec.port,
@@ -194,15 +214,10 @@ export function daemonStatus(state: ArbiterState, view: DaemonView, around: Surr
     lastFailure: view.lastFailure,
     failedChecks: view.failedChecks,
     latencyMs: view.roundTripMs === null ? null : Math.round(view.roundTripMs * 1_000) / 1_000,
-    hasDrifted: driftOf(state, report),
+    hasDrifted: hasDrifted(state, view, around),
     services: [...(state.holdings.get(spec.name) ?? [])],
     maintenance: kept === undefined ? null : { by: kept.by, reason: kept.reason },
     origin: originWord(spec),
     removed: view.removed,
   };
-}
-
-function driftOf({ configuration }: ArbiterState, report: DaemonView["report"]): boolean | null {
-  if (report === null || report.configVersion === "") return null;
-  return report.configVersion !== configuration.hash;
 }

@@ -1,6 +1,6 @@
 /**
  * What switchover, failover and failback share: ask for the move, wait until it has happened, and
- * say for how long nobody held the service.
+ * say for how long nobody held the service, and what excludes that two did.
  *
  * That it has happened is read from the service itself: held, at a higher epoch than before the
  * request. The events in between are progress for whoever watches; nothing is decided by them.
@@ -49,6 +49,12 @@ interface Moved {
   readonly epoch: number;
   /** From when the old holder was last known to be active until the new one was; null: not measured. */
   readonly gapMs: number | null;
+  /** What kind of measure that is. */
+  readonly gapIs: ServiceStatus["lastGapIs"];
+  /** null: not known. */
+  readonly overlapMs: ServiceStatus["lastOverlapMs"];
+  /** What excludes an overlap. */
+  readonly overlapIs: ServiceStatus["lastOverlapIs"];
   /** From the request until the new holder was active. */
   readonly tookMs: number;
 }
@@ -78,17 +84,42 @@ export async function move(verb: MoveVerb, name: string, options: MoveOptions): 
     to: after.holder,
     epoch: after.epoch,
     gapMs: after.lastGapMs,
+    gapIs: after.lastGapIs,
+    overlapMs: after.lastOverlapMs,
+    overlapIs: after.lastOverlapIs,
     tookMs: Math.round(performance.now() - startedMs),
   };
   if (options.json === true) printJson(moved);
   else standardOutput.write(`${movedText(moved)}\n`);
 }
 
-function movedText({ service, from, to, epoch, gapMs, tookMs }: Moved): string {
+function movedText(moved: Moved): string {
+  const { service, from, to, epoch, tookMs } = moved;
   const what =
     from === null || from === to ? `${service} is held by ${to}` : `${service} moved from ${from} to ${to}`;
-  const gap = gapMs === null ? "" : `; nobody held it for ${durationText(gapMs)}`;
-  return `${what} at epoch ${epoch}, after ${durationText(tookMs)}${gap}`;
+  return `${what} at epoch ${epoch}, after ${durationText(tookMs)}; ${gapOf(moved)}${overlapOf(moved)}`;
+}
+
+function gapOf({ gapMs, gapIs, from }: Moved): string {
+  if (gapMs === null) return "for how long nobody held it is not known";
+  const gap = durationText(gapMs);
+  if (gapIs === "at-least") return `nobody held it for at least ${gap} (${from} had been started anew)`;
+  if (gapIs === "at-most")
+    return `nobody held it for ${gap} at most, counted from the last answer of ${from}`;
+  return `nobody held it for ${gap}`;
+}
+
+function overlapOf({ overlapIs, from, to }: Moved): string {
+  if (from === null || from === to) return "";
+  switch (overlapIs) {
+    case "proof":
+      return `, and at no instant did both: ${from} had said that it had let go before ${to} was told`;
+    case "lease":
+      return `, and at no instant did both: every lease of ${from} had ended before ${to} was told`;
+    case "unknown":
+    case null:
+      return "; whether both held it at one time is not known";
+  }
 }
 
 /** Looks at the service until it has been moved. */

@@ -134,14 +134,29 @@ function serviceSection({ services }: Status, nowWallMs: number): Section {
         String(service.epoch),
         agoText(service.since, nowWallMs),
         service.leaseRemainingMs === null ? "-" : durationText(service.leaseRemainingMs),
-        service.lastGapMs === null ? "-" : durationText(service.lastGapMs),
+        gapText(service),
       ],
     })),
   };
 }
 
-function daemonIsWell({ healthy, state, maintenance, failedChecks }: DaemonStatus): boolean {
-  return healthy && !BAD.has(state) && maintenance === null && failedChecks === 0;
+/** `≥`: the holder before was started anew, and may have ended earlier; `≤`: counted from its last answer. */
+function gapText({ lastGapMs, lastGapIs }: Pick<ServiceStatus, "lastGapMs" | "lastGapIs">): string {
+  if (lastGapMs === null) return "-";
+  const sign = lastGapIs === "at-least" ? "≥ " : lastGapIs === "at-most" ? "≤ " : "";
+  return `${sign}${durationText(lastGapMs)}`;
+}
+
+function daemonIsWell(daemon: DaemonStatus): boolean {
+  const { healthy, state, maintenance, failedChecks } = daemon;
+  return (
+    healthy && !BAD.has(state) && maintenance === null && failedChecks === 0 && missingOf(daemon).length === 0
+  );
+}
+
+/** An arbiter of the version before doesn't say. */
+function missingOf({ missing }: Partial<Pick<DaemonStatus, "missing">>): readonly string[] {
+  return missing ?? [];
 }
 
 function daemonSection({ daemons }: Status, nowWallMs: number): Section {
@@ -155,6 +170,7 @@ function daemonSection({ daemons }: Status, nowWallMs: number): Section {
       { head: "CHECKED", rank: 5 },
       { head: "LATENCY", rank: 4 },
       { head: "CONFIG", rank: 7 },
+      { head: "DRILLED", rank: 8 },
       { head: "URL", rank: 6 },
       { head: "REASON", rank: 1 },
     ],
@@ -168,6 +184,7 @@ function daemonSection({ daemons }: Status, nowWallMs: number): Section {
         daemon.lastSeen === null ? "never" : `${agoText(daemon.lastSeen, nowWallMs)} ago`,
         daemon.latencyMs === null ? "-" : `${daemon.latencyMs.toFixed(1)} ms`,
         driftCell(daemon),
+        drillCell(daemon, nowWallMs),
         daemon.url,
         printable(reasonOf(daemon)),
       ],
@@ -178,6 +195,8 @@ function daemonSection({ daemons }: Status, nowWallMs: number): Section {
 function stateCell(daemon: DaemonStatus): Cell {
   if (daemon.maintenance !== null) return { text: `${daemon.state}, maintenance`, style: "yellow" };
   if (!daemon.healthy && !BAD.has(daemon.state)) return { text: `${daemon.state}, unhealthy`, style: "red" };
+  if (daemon.state === "waiting" && missingOf(daemon).length > 0)
+    return { text: "waiting, not ready", style: "yellow" };
   return { text: daemon.state, style: styleOf(daemon.state) };
 }
 
@@ -187,9 +206,17 @@ function driftCell({ hasDrifted }: DaemonStatus): Cell {
   return hasDrifted ? { text: "differs", style: "yellow" } : "same";
 }
 
+/** When a drill last tried it: a spare that was never active is a hope. */
+function drillCell({ lastDrill = null }: Partial<Pick<DaemonStatus, "lastDrill">>, nowWallMs: number): Cell {
+  if (lastDrill === null) return "never";
+  const ago = `${agoText(lastDrill.at, nowWallMs)} ago`;
+  return lastDrill.passed ? ago : { text: `failed ${ago}`, style: "red" };
+}
+
 function reasonOf(daemon: DaemonStatus): string {
   if (daemon.maintenance !== null) return `${daemon.maintenance.reason} (by ${daemon.maintenance.by})`;
-  return daemon.lastFailure !== null && daemon.failedChecks > 0 ? daemon.lastFailure : daemon.reason;
+  if (daemon.lastFailure !== null && daemon.failedChecks > 0) return daemon.lastFailure;
+  return missingOf(daemon).join("; ") || daemon.reason;
 }
 
 function arbiterIsWell({ state }: ArbiterStatus): boolean {
@@ -244,13 +271,17 @@ export function statusLines(status: Status): string {
       }),
     );
   }
-  for (const { name, type, role, state, healthy, services, url, maintenance } of status.daemons) {
+  for (const daemon of status.daemons) {
+    const { name, type, role, state, healthy, ready, services, url, maintenance } = daemon;
+    const missing = missingOf(daemon);
     lines.push(
       plainLine(["daemon", name], {
         type,
         role,
         state,
         healthy,
+        ready,
+        missing: missing.length === 0 ? null : missing.join("; "),
         holds: services.join(",") || null,
         url,
         maintenance: maintenance === null ? null : true,

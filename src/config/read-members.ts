@@ -6,6 +6,7 @@ import { buildArbiter, buildDaemon, readIdentity } from "./build-daemon.ts";
 import { Defaults, Templates } from "./inherit.ts";
 import { EMPTY_LAYER, type Layer, layerOf } from "./layer.ts";
 import type { Member } from "./member.ts";
+import { ownConfigOf } from "./own-keys.ts";
 import type { RawObject } from "./raw.ts";
 import { KeyReader } from "./reader.ts";
 import type { Realms } from "./realms.ts";
@@ -104,21 +105,28 @@ export function serviceLayers(sorted: SortedObjects, context: SettingsContext): 
 export function memberSettings(
   members: readonly Member[],
   context: SettingsContext,
-): Pick<NodeSettings, "drills" | "ownTokenFiles"> {
+): Pick<NodeSettings, "drills" | "ownTokenFiles" | "ownConfigs"> {
   const drills = new Map<string, NodeSettings["drills"][string]>();
   const ownTokenFiles = new Map<string, string>();
+  const ownConfigs = new Map<string, string>();
   for (const member of members) {
     const { spec, reader } = member;
     const token = absolute(reader.read("token_file", "path"), context);
     if (token !== null) ownTokenFiles.set(spec.name, token);
     if (member.is === "arbiter") continue;
+    const ownConfig = ownConfigOf(member);
+    if (ownConfig !== "") ownConfigs.set(spec.name, ownConfig);
     const schedule = reader.read("drill", "cron");
     const maxAgeMs = reader.need("drill_max_age", "duration");
     const holdMs = reader.need("drill_hold", "duration");
     if (schedule !== null && spec.role === "master" && !drills.has(serviceOf(member.spec)))
       drills.set(serviceOf(member.spec), { schedule, maxAgeMs, holdMs });
   }
-  return { drills: Object.fromEntries(drills), ownTokenFiles: Object.fromEntries(ownTokenFiles) };
+  return {
+    drills: Object.fromEntries(drills),
+    ownTokenFiles: Object.fromEntries(ownTokenFiles),
+    ownConfigs: Object.fromEntries(ownConfigs),
+  };
 }
 
 /**

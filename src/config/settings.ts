@@ -63,6 +63,8 @@ export interface NodeSettings {
   >;
   /** By daemon or arbiter: a `token_file` in its own file. */
   readonly ownTokenFiles: Readonly<Record<string, string>>;
+  /** By daemon: a hash of what its process reads from its own file; absent: the files say nothing of that. */
+  readonly ownConfigs: Readonly<Record<string, string>>;
 }
 
 /** As the key's own default says. */

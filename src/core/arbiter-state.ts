@@ -8,6 +8,7 @@
 import type { ArbiterEvent, ConfigurationVersion } from "./arbiter-io.ts";
 import type { LossCause, SpentCause } from "./failover-budget.ts";
 import type { Report } from "./messages.ts";
+import type { ClearedBy, GapIs, MoveMeasure } from "./move-measure.ts";
 import type { SelfDoubt } from "./self-doubt.ts";
 import type {
   ArbiterSpec,
@@ -125,9 +126,12 @@ export interface ServiceView {
   history: TransitionRecord[];
   /** Since when the present epoch is held; null: it isn't yet. */
   heldSinceMs: number | null;
-  /** For the measured gap: when the last holder was last known active, and why it stopped. */
+  /** Since when nobody is known to hold it, until somebody does; and what a gap from there is. See move-measure. */
   lostAtMs: number | null;
-  lastGapMs: number | null;
+  lostIs: GapIs;
+  /** null: the newest epoch that is over was cleared under another leader. */
+  clearedBy: ClearedBy | null;
+  lastMove: MoveMeasure;
   /** Why it was lost unplanned, until it is held again; null: it wasn't. See failover-budget. */
   lossCause: LossCause | null;
   isToldHeldBack: boolean;

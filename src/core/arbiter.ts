@@ -278,7 +278,7 @@ function adoptServices(step: Step): void {
     const known = before.get(view.spec.name);
     if (known !== undefined) {
       view.history = known.history;
-      view.lastGapMs = known.lastGapMs;
+      view.lastMove = known.lastMove;
       // Found out in an earlier term that ended before it could be written down: still so (I1).
       if (known.isPastLost && known.row.epoch === view.row.epoch) view.isPastLost = true;
     }

@@ -142,6 +142,8 @@ export interface DaemonOptions {
   readonly killGraceMs: number | null;
   readonly drainTimeoutMs: number | null;
   readonly configVersion: string;
+  /** (Default: empty, it doesn't say.) */
+  readonly ownConfig?: string;
   readonly dataVersion: number;
 }
 

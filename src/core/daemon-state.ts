@@ -230,6 +230,9 @@ export function reportOf(state: DaemonState, nowMs: number, nonce = ""): Report 
     reason: state.leaving ?? state.failure?.reason ?? (restartReasonOf(state) || state.health.reason),
     launched: options.launched,
     configVersion: options.configVersion,
+    ...(options.ownConfig === undefined || options.ownConfig === ""
+      ? undefined
+      : { ownConfig: options.ownConfig }),
     dataVersion: options.dataVersion,
     services: servicesOf(state, nowMs),
     seenEpochs: state.seenEpochs,

@@ -51,7 +51,13 @@ export type DrillAct =
   | { readonly kind: "goHome"; readonly failure: string | null }
   | { readonly kind: "pass"; readonly gapMs: number | null }
   /** It ends where it is. */
-  | { readonly kind: "fail"; readonly because: string };
+  | { readonly kind: "fail"; readonly because: string; readonly verdicts: DrillVerdicts };
+
+/** What the drill has shown of the two; absent: nothing, it ended for another reason. */
+export interface DrillVerdicts {
+  readonly spare?: "good" | "failed";
+  readonly home?: "good" | "failed";
+}
 
 const WAIT: DrillAct = { kind: "wait" };
 
@@ -67,40 +73,45 @@ export function nextDrillAct(stage: DrillStage, sight: DrillSight): DrillAct {
   }
 }
 
-function fail(because: string): DrillAct {
-  return { kind: "fail", because };
+function fail(because: string, verdicts: DrillVerdicts = {}): DrillAct {
+  return { kind: "fail", because, verdicts };
 }
+
+const SPARE_FAILED: DrillVerdicts = { spare: "failed" };
 
 function onTheWayOut(sight: DrillSight): DrillAct {
   const { holder, epoch, fromEpoch, spare, home } = sight;
   const hasMoved = holder !== null && epoch > fromEpoch;
   if (hasMoved && holder === spare) return { kind: "hold", gapMs: sight.gapMs };
-  if (hasMoved && holder === home) return fail(`${spare} could not take it; ${home} has it again`);
-  if (hasMoved) return fail(`${spare} could not take it; it went to ${holder}`);
+  if (hasMoved && holder === home)
+    return fail(`${spare} could not take it; ${home} has it again`, SPARE_FAILED);
+  if (hasMoved) return fail(`${spare} could not take it; it went to ${holder}`, SPARE_FAILED);
   if (sight.stageMs < sight.moveTimeoutMs) return WAIT;
-  return fail(
-    holder === home
-      ? `it could not be moved to ${spare} in time, and stays with ${home}`
-      : `it did not arrive at ${spare} in time`,
-  );
+  // Where home never let go, the spare was never tried.
+  return holder === home
+    ? fail(`it could not be moved to ${spare} in time, and stays with ${home}`)
+    : fail(`it did not arrive at ${spare} in time`, SPARE_FAILED);
 }
 
 function atTheSpare(sight: DrillSight): DrillAct {
   const { holder, spare, home, spareTrouble, homeTrouble } = sight;
-  if (holder !== null && holder !== spare) return fail(`${spare} lost it; ${holder} has it now`);
+  if (holder !== null && holder !== spare)
+    return fail(`${spare} lost it; ${holder} has it now`, SPARE_FAILED);
   if (holder === null)
     // Suspect, or already on its way: the ordinary rules decide, and this waits to see what comes of it.
     return sight.stageMs < sight.holdMs + sight.moveTimeoutMs
       ? WAIT
-      : fail(`${spare} lost it, and nobody has it`);
-  if (sight.epoch > sight.fromEpoch) return fail(`${spare} lost it, and got it again`);
+      : fail(`${spare} lost it, and nobody has it`, SPARE_FAILED);
+  if (sight.epoch > sight.fromEpoch) return fail(`${spare} lost it, and got it again`, SPARE_FAILED);
   if (spareTrouble !== null)
     return homeTrouble === null
       ? { kind: "goHome", failure: spareTrouble }
-      : fail(`${spareTrouble}, and ${home} can't take it back: ${homeTrouble}`);
+      : fail(`${spareTrouble}, and ${home} can't take it back: ${homeTrouble}`, SPARE_FAILED);
   if (sight.stageMs < sight.holdMs) return WAIT;
   if (homeTrouble !== null)
-    return fail(`${home} can't take it back (${homeTrouble}); it stays with ${spare}, which is well`);
+    return fail(`${home} can't take it back (${homeTrouble}); it stays with ${spare}, which is well`, {
+      spare: "good",
+    });
   return { kind: "goHome", failure: null };
 }
 
@@ -108,12 +119,13 @@ function onTheWayBack(sight: DrillSight): DrillAct {
   const { holder, epoch, fromEpoch, spare, home, failure } = sight;
   const hasMoved = holder !== null && epoch > fromEpoch;
   if (hasMoved && holder === home)
-    return failure === null ? { kind: "pass", gapMs: sight.gapMs } : fail(`${failure}; ${home} has it again`);
-  if (hasMoved) return fail(`${home} could not take it back; ${holder} has it`);
+    return failure === null
+      ? { kind: "pass", gapMs: sight.gapMs }
+      : fail(`${failure}; ${home} has it again`, SPARE_FAILED);
+  const shown: DrillVerdicts = { spare: failure === null ? "good" : "failed" };
+  if (hasMoved) return fail(`${home} could not take it back; ${holder} has it`, { ...shown, home: "failed" });
   if (sight.stageMs < sight.moveTimeoutMs) return WAIT;
-  return fail(
-    holder === spare
-      ? `it could not be moved back to ${home} in time, and stays with ${spare}`
-      : `it did not arrive at ${home} in time`,
-  );
+  return holder === spare
+    ? fail(`it could not be moved back to ${home} in time, and stays with ${spare}`, shown)
+    : fail(`it did not arrive at ${home} in time`, { ...shown, home: "failed" });
 }

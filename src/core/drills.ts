@@ -5,8 +5,8 @@
  * One drill at a time in a cluster: it takes a spare away from all others.
  */
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
-import { nextDrillAct, type DrillAct, type DrillSight } from "./drill.ts";
-import type { DrillRecord, DrillRun, Settings, WantedMove } from "./model.ts";
+import { nextDrillAct, type DrillAct, type DrillSight, type DrillVerdicts } from "./drill.ts";
+import type { DrillRecord, DrillRun, DrillTrial, Settings, WantedMove } from "./model.ts";
 import { isAboutPast, isFit } from "./moves.ts";
 import { judge } from "./placement.ts";
 import { daemonOf, isLeading, mayCommit, setTimer, settingsAreBusy, tell, type Step } from "./step.ts";
@@ -136,7 +136,7 @@ export function goOnWithDrill(step: Step): void {
   const sight = view === undefined ? null : sightOf(step, view, run, state.drill.stageSinceMs);
   const act: DrillAct =
     sight === null
-      ? { kind: "fail", because: "the service left the configuration" }
+      ? { kind: "fail", because: "the service left the configuration", verdicts: {} }
       : nextDrillAct(run.stage, sight);
   if (act.kind === "wait") {
     if (sight !== null) setTimer(step, "drill", nextLookMs(step, run, state.drill.stageSinceMs, sight));
@@ -161,7 +161,7 @@ function sightOf(step: Step, view: ServiceView, run: DrillRun, stageSinceMs: num
     holdMs: run.holdMs,
     holder: view.phase === "held" && view.pendingCommit === null ? view.row.holder : null,
     epoch: view.row.epoch,
-    gapMs: view.lastGapMs,
+    gapMs: view.lastMove.gapMs,
     home: run.home,
     spare: run.spare,
     fromEpoch: run.fromEpoch,
@@ -221,7 +221,7 @@ function carryOut(step: Step, running: Running, act: Exclude<DrillAct, { kind: "
     case "pass":
       return pass(step, running, act.gapMs);
     case "fail":
-      return failed(step, running, act.because);
+      return failed(step, running, act);
   }
 }
 
@@ -245,7 +245,8 @@ function gapText(gapMs: number | null): string {
 
 function pass(step: Step, running: Running, backGapMs: number | null): void {
   const { service, run, view } = running;
-  end(step, running, { lastGoodWallMs: step.wallMs, failed: null });
+  const good = { spare: "good", home: "good" } as const;
+  end(step, running, { lastGoodWallMs: step.wallMs, failed: null, tried: triedBy(step, running, good, "") });
   const { home, spare, outGapMs, outOverlapMs, holdMs, by } = run;
   const backOverlapMs = overlapMs(view);
   const gaps = { outGapMs, backGapMs, outOverlapMs, backOverlapMs };
@@ -258,9 +259,11 @@ function pass(step: Step, running: Running, backGapMs: number | null): void {
   });
 }
 
-function failed(step: Step, running: Running, because: string): void {
+function failed(step: Step, running: Running, act: Extract<DrillAct, { kind: "fail" }>): void {
   const { service, run, view } = running;
-  end(step, running, { failed: { atWallMs: step.wallMs, because } });
+  const { because, verdicts } = act;
+  const tried = triedBy(step, running, verdicts, because);
+  end(step, running, { failed: { atWallMs: step.wallMs, because }, tried });
   const holder = view?.phase === "held" ? view.row.holder : null;
   const { home, spare, outGapMs, by } = run;
   tell(step, {
@@ -270,6 +273,22 @@ function failed(step: Step, running: Running, because: string): void {
     text: `The drill of ${service} failed: ${because}.`,
     evidence: { because, holder, home, spare, outGapMs, by },
   });
+}
+
+/** Who left the configuration is forgotten with the next drill. */
+function triedBy(
+  { state, wallMs: atWallMs }: Step,
+  { record, run }: Running,
+  verdicts: DrillVerdicts,
+  because: string,
+): Readonly<Record<string, DrillTrial>> {
+  const tried = new Map(Object.entries(record.tried ?? {}).filter(([name]) => state.daemons.has(name)));
+  for (const who of ["spare", "home"] as const) {
+    const verdict = verdicts[who];
+    if (verdict !== undefined)
+      tried.set(run[who], { atWallMs, because: verdict === "good" ? null : because });
+  }
+  return Object.fromEntries(tried);
 }
 
 /** What was ordered before it counts again, so that failback goes on as if there had been no drill. */

@@ -8,6 +8,7 @@
  */
 import { eventSentence, inTime, rejections, rowSentence } from "./explain-words.ts";
 import type { EventDraft } from "./model.ts";
+import type { GapIs, OverlapIs } from "./move-measure.ts";
 import { rowOf } from "./service-rows.ts";
 
 export type MoveKind =
@@ -45,6 +46,9 @@ export interface ToldMove {
   readonly toEpoch: number | null;
   /** For how long nobody held it; null: not known, or it was held all the time. */
   readonly gapMs: number | null;
+  /** What kind of measures these are; see `move-measure.ts`. */
+  readonly gapIs: GapIs | null;
+  readonly overlapIs: OverlapIs | null;
   readonly text: string;
   readonly steps: readonly ToldStep[];
   readonly rejected: readonly { readonly daemon: string; readonly because: string }[];
@@ -133,6 +137,8 @@ function told({ events, from, fromEpoch }: Open, last: EventDraft | null): ToldM
     fromEpoch,
     toEpoch,
     gapMs,
+    gapIs: wordOf(last, GAPS, "gapIs"),
+    overlapIs: wordOf(last, OVERLAPS, "overlapIs"),
   };
   let before: EventDraft | null = null;
   const steps: ToldStep[] = [];
@@ -144,6 +150,15 @@ function told({ events, from, fromEpoch }: Open, last: EventDraft | null): ToldM
       steps.push({ atWallMs: event.atWallMs, row: event.row ?? null, type: event.type, text });
   }
   return { ...facts, text: headline(facts, rows), steps, rejected: rejectedIn(rows) };
+}
+
+const GAPS: readonly GapIs[] = ["measured", "at-least", "at-most"];
+const OVERLAPS: readonly OverlapIs[] = ["proof", "lease", "unknown"];
+
+/** null: the version that wrote the event didn't say. */
+function wordOf<T extends string>(event: EventDraft | null, words: readonly T[], name: string): T | null {
+  const said = event?.evidence?.[name];
+  return words.find((word) => word === said) ?? null;
 }
 
 function kindOf(
@@ -184,17 +199,9 @@ function plannedReason(rows: readonly EventDraft[], from: string | null): string
 type Facts = Omit<ToldMove, "text" | "steps" | "rejected">;
 
 function headline(move: Facts, rows: readonly EventDraft[]): string {
-  const { kind, from, to, toEpoch, gapMs, beganWallMs, endedWallMs } = move;
+  const { kind, from, to, toEpoch, beganWallMs, endedWallMs } = move;
   const tookMs = (endedWallMs ?? beganWallMs) - beganWallMs;
-  const wasSilent = rows.some(({ row }) => row === 520);
-  const gap =
-    gapMs === null
-      ? " For how long nobody held it is not known: the arbiter that moved it had not heard the last holder."
-      : wasSilent
-        ? ` Nobody is known to have worked on it for ${inTime(gapMs)}, counted from the last answer of ${from}.`
-        : rows.some(({ evidence }) => isNewStart(evidence))
-          ? ` Nobody held it for ${inTime(gapMs)} at least: its holder had been started anew, and when it had ended before is not known.`
-          : ` Nobody held it for ${inTime(gapMs)}.`;
+  const gap = gapSentence(move, rows);
   const epoch = toEpoch === null ? "" : ` (epoch ${toEpoch})`;
   switch (kind) {
     case "failover":
@@ -216,6 +223,18 @@ function headline(move: Facts, rows: readonly EventDraft[]): string {
         ? "It has no holder yet."
         : `${from}'s lease is not renewed any more, and nobody else has been given it yet.`;
   }
+}
+
+function gapSentence({ from, gapMs, gapIs }: Facts, rows: readonly EventDraft[]): string {
+  if (gapMs === null)
+    return " For how long nobody held it is not known: the arbiter that moved it had not heard the last holder.";
+  if (rows.some(({ type }) => type === "service.declared-dead"))
+    return ` Nobody held it for ${inTime(gapMs)} at most, counted from the last answer of ${from}; that it had stopped was an operator's word, so both may have worked on it.`;
+  if (rows.some(({ row }) => row === 520))
+    return ` Nobody is known to have worked on it for ${inTime(gapMs)}, counted from the last answer of ${from}.`;
+  if (gapIs === "at-least" || rows.some(({ evidence }) => isNewStart(evidence)))
+    return ` Nobody held it for ${inTime(gapMs)} at least: its holder had been started anew, and when it had ended before is not known.`;
+  return ` Nobody held it for ${inTime(gapMs)}.`;
 }
 
 function keptText({ to }: Facts, rows: readonly EventDraft[], tookMs: number): string {

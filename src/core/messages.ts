@@ -111,7 +111,10 @@ export interface Report {
   readonly reason: string;
   /** Whether a launcher runs a command here. */
   readonly launched: boolean;
+  /** Hash of the whole folder that it was started with; empty: it has its own file alone, or none. */
   readonly configVersion: string;
+  /** Hash of what its process reads from its own file (`command`, hooks, …). (Default: it doesn't say.) */
+  readonly ownConfig?: string;
   /** How fresh its copy of the service's data is; higher is fresher. 0: it doesn't say. */
   readonly dataVersion: number;
   readonly services: readonly ServiceReport[];

@@ -227,6 +227,13 @@ export interface DrillRecord {
   readonly failed: { readonly atWallMs: number; readonly because: string } | null;
   /** The one that is going on; a new leader goes on with it. */
   readonly run: DrillRun | null;
+  /** What the last drill that tried it has shown of each daemon. (Default: none was tried) */
+  readonly tried?: Readonly<Record<string, DrillTrial>>;
+}
+export interface DrillTrial {
+  readonly atWallMs: number;
+  /** Why it failed; null: it was good. */
+  readonly because: string | null;
 }
 
 export interface DrillRun {

@@ -67,6 +67,7 @@ function compare(
     Number(hasFailed(view, a, nowMs)) - Number(hasFailed(view, b, nowMs)) ||
     Number(isReady(b)) - Number(isReady(a)) ||
     Number(masters.includes(b.spec.name)) - Number(masters.includes(a.spec.name)) ||
+    Number(failedDrill(state, view, a)) - Number(failedDrill(state, view, b)) ||
     b.spec.priority - a.spec.priority ||
     (b.report?.dataVersion ?? 0) - (a.report?.dataVersion ?? 0) ||
     [...heldBy(state, a)].length - [...heldBy(state, b)].length ||
@@ -78,6 +79,11 @@ function compare(
 /** It has looked, and nothing that the service needs is missing there. Before it answers: who knows. */
 export function isReady({ report }: DaemonView): boolean {
   return report === null || report.ready;
+}
+
+/** The last drill that tried it there has failed: among equals, whoever hasn't failed one goes first. */
+function failedDrill({ settings }: ArbiterState, { spec }: ServiceView, daemon: DaemonView): boolean {
+  return (settings.drills?.[spec.name]?.tried?.[daemon.spec.name]?.because ?? null) !== null;
 }
 
 export function hasFailed(view: ServiceView, daemon: DaemonView, nowMs: number): boolean {

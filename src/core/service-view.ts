@@ -4,6 +4,7 @@
 import type { ArbiterState, ServiceView } from "./arbiter-state.ts";
 import { leaseBoundMs } from "./checks.ts";
 import type { ServiceRow, ServiceSpec } from "./model.ts";
+import { NOT_MEASURED } from "./move-measure.ts";
 import type { Step } from "./step.ts";
 
 /** Nothing is known of its past: not even epoch 0 is over, unless every candidate says so. */
@@ -57,7 +58,9 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
     history: [],
     heldSinceMs: null,
     lostAtMs: null,
-    lastGapMs: null,
+    lostIs: "measured",
+    clearedBy: null,
+    lastMove: NOT_MEASURED,
     lossCause: null,
     isToldHeldBack: false,
   };

@@ -8,6 +8,8 @@ import { candidatesNow, pastSetsWithPresent, refreshCandidates, shorterLeaseAtMs
 import { sendNow } from "./checks.ts";
 import { heldBackUntilMs, noteCause, spend, tellHeldBack } from "./failover-budget.ts";
 import type { ServiceRow } from "./model.ts";
+import type { ClearedBy, MoveMeasure } from "./move-measure.ts";
+import { beginGap, endGap, gapWords, NOT_MEASURED } from "./move-measure.ts";
 import { dueMove, failbackDueAtMs, isAboutPast } from "./moves.ts";
 import { choose } from "./placement.ts";
 import { canRaiseCleared, judgeOptions, nextEpoch, nextEvent, type Found } from "./service-guards.ts";
@@ -130,21 +132,24 @@ function announce(step: Step, view: ServiceView, told: Announcement): void {
   const change = step.changes.find((one) => one.view === view && one.kind === "main");
   const row = change?.row ?? view.row;
   const reason = told.reason === null ? said : ` (${told.reason})`;
-  const gap =
-    transition.effects.includes("measureGap") && view.lastGapMs !== null ? { gapMs: view.lastGapMs } : {};
+  const measure = transition.effects.includes("measureGap") ? view.lastMove : NOT_MEASURED;
   tell(step, {
     type: transition.event ?? "",
     service: view.spec.name,
     ...(row.holder === null ? {} : { daemon: row.holder }),
     epoch: row.epoch,
     row: transition.id,
-    text: `${sentence(view, row, gap)}: ${transition.because}${reason}.`,
-    evidence: { ...evidence, ...gap },
+    text: `${sentence(view, row, measure)}: ${transition.because}${reason}.`,
+    evidence: { ...evidence, ...known(measure) },
   });
 }
 
+function known(measure: MoveMeasure): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(measure).filter(([, value]) => value !== null));
+}
+
 /** Service and holder often have the same name: say which is which. */
-function sentence(view: ServiceView, row: ServiceRow, gap: { readonly gapMs?: number }): string {
+function sentence(view: ServiceView, row: ServiceRow, measure: MoveMeasure): string {
   const service = view.spec.name;
   const holder = `${row.holder ?? "nobody"} (epoch ${row.epoch})`;
   switch (view.phase) {
@@ -155,7 +160,7 @@ function sentence(view: ServiceView, row: ServiceRow, gap: { readonly gapMs?: nu
     case "activating":
       return `service ${service} goes to ${holder}`;
     case "held":
-      return `service ${service} is held by ${holder}${gap.gapMs === undefined ? "" : ` after a gap of ${gap.gapMs} ms`}`;
+      return `service ${service} is held by ${holder}${measure.gapMs === null ? "" : ` after a gap of ${gapWords(measure)}`}`;
     case "suspect":
       return `service ${service} is suspect on ${holder}`;
     case "fencing":
@@ -180,15 +185,8 @@ function enter(step: Step, view: ServiceView, phase: ServicePhase, found: Found)
     if (move?.cause !== undefined) spend(step, view, move.cause);
     view.drainDeadlineMs = step.nowMs + view.spec.drainTimeoutMs;
   }
-  if (phase === "vacant" && view.phase !== "vacant" && isOpen(view) && view.lostAtMs === null)
-    view.lostAtMs = found.event === "boundPassed" ? lastKnownAtWorkMs(step, view) : step.nowMs;
+  if (phase === "vacant" && view.phase !== "vacant" && isOpen(view)) beginGap(step, view, found.event);
   view.phase = phase;
-}
-
-/** The gap is counted from there; null: this arbiter never heard of the old holder, and can't say. */
-function lastKnownAtWorkMs(step: Step, view: ServiceView): number | null {
-  const holder = daemonOf(step.state, view.row.holder);
-  return holder === null || holder.report === null ? null : holder.reportedAtMs;
 }
 
 function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Found): void {
@@ -199,10 +197,10 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
     case "commitAdoption":
       return commitAdoption(step, view, String(found.evidence["daemon"]));
     case "raiseCleared":
-      if (canRaiseCleared(view)) clear(step, view);
+      if (canRaiseCleared(view)) clear(step, view, "proof");
       return;
     case "clearByOrder":
-      return clear(step, view);
+      return clear(step, view, "order");
     case "drain":
       if (holder !== null) sendNow(step, holder);
       return;
@@ -229,9 +227,7 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       if (!alreadyCounted(view, holder)) countLoss(step, view, holder);
       return;
     case "measureGap":
-      view.lastGapMs =
-        view.lostAtMs === null ? null : Math.max(0, Math.round((step.nowMs - view.lostAtMs) * 10) / 10);
-      view.lostAtMs = null;
+      endGap(step, view);
       view.lossCause = null;
       view.isToldHeldBack = false;
       view.heldSinceMs = step.nowMs;
@@ -246,8 +242,9 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
 }
 
 /** Everything up to the committed epoch is over: no lease of it binds any more. */
-function clear(step: Step, view: ServiceView): void {
+function clear(step: Step, view: ServiceView, by: ClearedBy): void {
   view.knownCleared = view.row.epoch;
+  view.clearedBy = by;
   endBound(view);
   view.proof = null;
   view.order = null;

@@ -55,6 +55,8 @@ export interface RuntimeOptions {
   readonly onArbiterLoss?: OnArbiterLoss | null;
   /** What its reports say of its configuration. (Default: empty.) */
   readonly configVersion?: string;
+  /** A hash of what this process reads from its own file. (Default: empty, it doesn't say.) */
+  readonly ownConfig?: string;
   /** (Default: 0, it doesn't say.) */
   readonly dataVersion?: number;
   /** Forget the cluster that the state folder remembers, and obey another. (Default: false.) */

@@ -10,6 +10,7 @@ import { buildLaunch } from "../config/build-launch.ts";
 import {
   defaultLaunch,
   loadConfiguration,
+  ownConfigOf,
   renderProblem,
   stateDirOf,
   tlsFilesOf,
@@ -40,6 +41,8 @@ export interface OwnFile {
   readonly stateDir: string;
   /** The folder's hash; empty for a file alone, which says nothing of the cluster. */
   readonly version: string;
+  /** A hash of what this process reads from its own file; empty: nothing stands there. */
+  readonly ownConfig: string;
   readonly tokenFile: string | null;
   readonly readTokenFile: string | null;
   readonly tls: TlsFiles;
@@ -76,6 +79,7 @@ export async function readOwnFile(
     arbiterNames: model.arbiters.map((arbiter) => arbiter.name),
     stateDir: stateDirOf(loaded),
     version: loaded.isLone ? "" : loaded.hash,
+    ownConfig: ownConfigIn(loaded, spec),
     tokenFile: tokenFileOf(loaded, spec.name),
     readTokenFile,
     tls: tlsFilesOf(loaded, spec.name),
@@ -118,6 +122,11 @@ function which(why: string, { daemons }: ClusterModel): ArbiterError {
     "ERR_ARB_WHICH_DAEMON",
     `${why} There ${daemons.length === 1 ? "is" : "are"}: ${listed}. Say which one this is with --name NAME.`,
   );
+}
+
+function ownConfigIn(loaded: Loaded, spec: DaemonSpec): string {
+  const member = memberOf(loaded, spec);
+  return member === undefined ? "" : ownConfigOf(member);
 }
 
 function memberOf(loaded: Loaded, spec: DaemonSpec): Loaded["members"][number] | undefined {

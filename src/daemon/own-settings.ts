@@ -80,6 +80,7 @@ export async function ownSettings(
       ...securityOf(asked, file, env),
       ...(file === null ? {} : timingOf(file.spec, file.isWritten)),
       configVersion: file?.version ?? "",
+      ownConfig: file?.ownConfig ?? "",
       cpuPriority: spec?.cpuPriority ?? "auto",
     },
     spec,

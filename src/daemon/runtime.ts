@@ -210,6 +210,7 @@ function coreOptions(options: RuntimeOptions, stateId: string, workload: Workloa
     killGraceMs: options.killGraceMs ?? null,
     drainTimeoutMs: options.drainTimeoutMs ?? null,
     configVersion: options.configVersion ?? "",
+    ownConfig: options.ownConfig ?? "",
     dataVersion: options.dataVersion ?? 0,
   };
 }

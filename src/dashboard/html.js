@@ -20,6 +20,13 @@ export function durationText(ms) {
   return `${Math.round(ms)} ms`;
 }
 
+/** The evidence's gap: `≥` and `≤` where it is a bound. */
+export function gapText({ gapMs, gapIs } = {}) {
+  if (gapMs === undefined) return "–";
+  const sign = gapIs === "at-least" ? "≥ " : gapIs === "at-most" ? "≤ " : "";
+  return `${sign}${durationText(gapMs)}`;
+}
+
 export function agoText(iso) {
   return iso === null ? "never" : durationText(Math.max(0, Date.now() - Date.parse(iso)));
 }

@@ -130,6 +130,7 @@ export function Daemons({ part, onOffset, onOperate }) {
     <${Cell} of="state">
       <${Badge} state=${daemon.state} />
       ${!daemon.healthy && daemon.state !== "unreachable" && html` <span class="badge bad">unhealthy</span>`}
+      ${daemon.missing?.length > 0 && html` <span class="badge wary" title=${daemon.missing.join("; ")}>not ready</span>`}
       ${daemon.maintenance !== null && html` <span class="badge wary" title=${`${daemon.maintenance.reason} (by ${daemon.maintenance.by})`}>maintenance</span>`}
     <//>
     <${Cell} of="holds">${daemon.services.join(", ") || "–"}<//>
@@ -137,13 +138,14 @@ export function Daemons({ part, onOffset, onOperate }) {
     <${Cell} of="checked"><span class="label">checked </span>${agoText(daemon.lastSeen)}<//>
     <${Cell} of="latency"><${Spark} values=${daemon.latencies} now=${daemon.latencyMs} /><//>
     <${Cell} of="config">${{ true: "differs", false: "same" }[String(daemon.hasDrifted)] ?? "–"}<//>
+    <${Cell} of="drilled" tone=${daemon.lastDrill?.passed === false ? "bad" : ""}>${drillText(daemon)}<//>
     <${Cell} of="do">
       <button type="button" class="small" onClick=${() => onOperate({ kind: "daemon", daemon })}>
         operate<span class="hidden"> ${daemon.name}</span>
       </button>
     <//>
   `;
-  const columns = ["name", "state", "holds", "role", "checked", "latency", "config", "do"];
+  const columns = ["name", "state", "holds", "role", "checked", "latency", "config", "drilled", "do"];
   return html`<${Rows}
     name="Daemons"
     className="daemons"
@@ -152,6 +154,15 @@ export function Daemons({ part, onOffset, onOperate }) {
     render=${render}
     onOffset=${onOffset}
   />`;
+}
+
+/** When a drill last tried it, and whether that was good. */
+function drillText({ lastDrill }) {
+  const label = html`<span class="label">drilled </span>`;
+  if (lastDrill === null) return html`${label}never`;
+  return html`${label}<span title=${lastDrill.because ?? `a drill of ${lastDrill.service}`}
+      >${lastDrill.passed ? "" : "failed "}${agoText(lastDrill.at)} ago</span
+    >`;
 }
 
 const SPARK = { width: 90, height: 22 };

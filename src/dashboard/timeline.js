@@ -3,7 +3,7 @@
  * nobody held it; and the same as a list, newest first, each with its why.
  */
 import { useState } from "./hooks.js";
-import { agoText, durationText, html, timeText } from "./html.js";
+import { agoText, durationText, gapText, html, timeText } from "./html.js";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -159,7 +159,7 @@ function MoveList({ list, onExplain }) {
               <td>${move.from ?? "–"}</td>
               <td>${move.daemon}</td>
               <td>${move.epoch}</td>
-              <td>${move.evidence?.gapMs === undefined ? "–" : durationText(move.evidence.gapMs)}</td>
+              <td>${gapText(move.evidence)}</td>
               <td>
                 <button type="button" class="small" onClick=${() => onExplain(move.service, move.atWallMs)}>
                   why<span class="hidden"> ${move.service} moved to ${move.daemon}</span>

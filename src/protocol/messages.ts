@@ -179,6 +179,7 @@ function readReport(from: Members): Report {
     reason: remark(from, "reason"),
     launched: flag(from, "launched"),
     configVersion: text(from, "configVersion", LIMITS.nameLength),
+    ...(from["ownConfig"] !== undefined && { ownConfig: text(from, "ownConfig", LIMITS.nameLength) }),
     dataVersion: number(from, "dataVersion", 0, Number.MAX_SAFE_INTEGER),
     services: list(from, "services", LIMITS.services, readServiceReport),
     seenEpochs: record(from, "seenEpochs", named, readEpoch),

@@ -8,6 +8,7 @@ import type {
   CandidateSet,
   DrillRecord,
   DrillRun,
+  DrillTrial,
   EventDraft,
   JoinedDaemon,
   LeadershipRecord,
@@ -161,6 +162,10 @@ function pause(from: Members): Pause {
     by: text(from, "by", NAME * 4),
     reason: text(from, "reason", TEXT),
     untilWallMs: from["untilWallMs"] === null ? null : number(from, "untilWallMs", -MAX_TIME, MAX_TIME),
+    // Of a short pause the end is warned of at its last quarter, by a new leader as well.
+    ...(present(from, "sinceWallMs")
+      ? { sinceWallMs: number(from, "sinceWallMs", -MAX_TIME, MAX_TIME) }
+      : {}),
   };
 }
 
@@ -188,6 +193,16 @@ function drillRecord(from: Members): DrillRecord {
             because: text(failed, "because", TEXT),
           })),
     run: from["run"] === null ? null : object(from, "run", drillRun),
+    ...(present(from, "tried")
+      ? { tried: record(from, "tried", NAMES, (entries, name) => object(entries, name, drillTrial)) }
+      : {}),
+  };
+}
+
+function drillTrial(from: Members): DrillTrial {
+  return {
+    atWallMs: number(from, "atWallMs", -MAX_TIME, MAX_TIME),
+    because: from["because"] === null ? null : text(from, "because", TEXT),
   };
 }
 

@@ -42,13 +42,13 @@ it("a planned move, and what silence leads to", async () => {
   expect(await planned.pass(2_000).series()).toEqual([
     'arbiter_moves_total{cause="first"} 1',
     'arbiter_moves_total{cause="planned"} 1',
-    'arbiter_gap_seconds_count{cause="planned"} 1',
+    'arbiter_gap_seconds_count{cause="planned",is="measured"} 1',
   ]);
   const silent = new Watched().pass(600);
   silent.world.node("m").cut = "timeout";
   silent.world.node("m").alone = true;
   expect(await silent.pass(6_000).series()).toContain('arbiter_moves_total{cause="silent"} 1');
-  expect(await silent.series()).toContain('arbiter_gap_seconds_count{cause="silent"} 1');
+  expect(await silent.series()).toContain('arbiter_gap_seconds_count{cause="silent",is="at-most"} 1');
 });
 
 it("a holder that restarts has proved that it is over", async () => {

@@ -14,8 +14,8 @@ describe("status", () => {
     expect(stdout.split("\n")).toEqual([
       "cluster demo leader=arbiter-master term=2 version=17 config=1",
       "service scheduler-master phase=held holder=scheduler-master role=master epoch=3 since=2026-01-02T03:04:05.000Z url=http://127.0.0.1:7768",
-      "daemon scheduler-master type=scheduler role=master state=active healthy=true holds=scheduler-master url=http://127.0.0.1:7768",
-      "daemon scheduler-slave type=scheduler role=spare state=waiting healthy=true url=http://127.0.0.1:7768",
+      "daemon scheduler-master type=scheduler role=master state=active healthy=true ready=true holds=scheduler-master url=http://127.0.0.1:7768",
+      "daemon scheduler-slave type=scheduler role=spare state=waiting healthy=true ready=true url=http://127.0.0.1:7768",
       "arbiter arbiter-master role=master state=leading url=http://127.0.0.3:7770",
       "",
     ]);
@@ -283,7 +283,7 @@ describe("moves", () => {
     const argv = ["switchover", "scheduler-master", "--to", "scheduler-slave", "--url", server.url];
     const { exitCode, stdout } = await arbiter(argv);
     expect(stdout).toMatch(
-      /^scheduler-master moved from scheduler-master to scheduler-slave at epoch 4, after \d+ ms; nobody held it for 9 ms\n$/u,
+      /^scheduler-master moved from scheduler-master to scheduler-slave at epoch 4, after \d+ ms; nobody held it for 9 ms, and at no instant did both: scheduler-master had said that it had let go before scheduler-slave was told\n$/u,
     );
     expect(exitCode).toBe(0);
     const posted = server.asked.find(({ method }) => method === "POST");
@@ -311,6 +311,9 @@ describe("moves", () => {
       to: "scheduler-slave",
       epoch: 4,
       gapMs: 9,
+      gapIs: "measured",
+      overlapMs: 0,
+      overlapIs: "proof",
     });
     expect(moved).toHaveProperty("tookMs");
     expect(exitCode).toBe(0);

@@ -79,7 +79,7 @@ describe("rows of the service's table", () => {
     expect(world.nowMs).toBe(beforeMs);
     expect(world.service().row).toMatchObject({ holder: "s", epoch: 2, cleared: 1 });
     expect(world.believers()).toEqual(["s"]);
-    expect(world.service().lastGapMs).toBe(0);
+    expect(world.service().lastMove).toMatchObject({ gapMs: 0, gapIs: "measured", overlapMs: 0 });
     saw(world, 320);
   });
 
