@@ -10,6 +10,8 @@ export interface Fault {
   readonly hitsArbiter: boolean;
   /** The longest time without an act if nothing else happens. */
   readonly boundMs: number;
+  /** Counted from when it is healed and whoever was ended is back: nobody may have been left. (Default: from its beginning) */
+  readonly isFromTheEnd?: boolean;
   /** Carries it out and heals it. */
   run(cluster: Cluster): Promise<void>;
 }

@@ -143,8 +143,9 @@ async function round(
   const allowedMs = ALLOWANCE_MS + 2 * stallMs;
   const judged = (kind: Kind): Outcome["gaps"][Kind] => {
     const gap = gaps.get(kind) ?? { ms: 0, fromEpoch: 0, toEpoch: 0, sinceNs: 0n };
-    const stalledMs = wasStalled ? healedAfterMs + RECOVERY_MS + RESTART_MS : 0;
-    const boundMs = allowedMs + Math.max(stalledMs, boundOf(kind, faults, healedAfterMs));
+    const endMs = Math.max(healedAfterMs, cluster.backAtMs - beganMs);
+    const stalledMs = wasStalled ? endMs + RECOVERY_MS + RESTART_MS : 0;
+    const boundMs = allowedMs + Math.max(stalledMs, boundOf(kind, faults, endMs));
     if (gap.ms > boundMs)
       violations.push(
         `${SERVICE[kind]}: ${gap.ms.toFixed(1)} ms without an act (epoch ${gap.fromEpoch} to ${gap.toEpoch}), ${boundMs.toFixed(0)} ms allowed, after ${said(faults)}`,
@@ -181,10 +182,15 @@ async function settled(cluster: Cluster, gaps: Map<Kind, Gap>): Promise<boolean>
 const said = (faults: readonly Fault[]): string =>
   faults.map(({ kind, what }) => `${SERVICE[kind]}: ${what}`).join("; ");
 
-/** Two faults that meet in one service: it recovers once both are healed. */
+/** Two faults that meet in one service: it recovers once both are healed, and who was ended is back. */
 function boundOf(kind: Kind, faults: readonly Fault[], healedAfterMs: number): number {
   const own = faults.filter((fault) => fault.kind === kind && !fault.hitsArbiter);
-  const ownMs = Math.max(0, ...faults.filter((fault) => fault.kind === kind).map(({ boundMs }) => boundMs));
+  const ownMs = Math.max(
+    0,
+    ...faults
+      .filter((fault) => fault.kind === kind)
+      .map(({ boundMs, isFromTheEnd }) => boundMs + (isFromTheEnd === true ? healedAfterMs : 0)),
+  );
   const isWithoutArbiter = faults.some(({ hitsArbiter }) => hitsArbiter);
   if (ownMs > 0 && isWithoutArbiter) return healedAfterMs + RECOVERY_MS + ownMs;
   // Without arbiters a holder rests on its fellow: one that is away takes the holder with it.

@@ -7,7 +7,7 @@
  * are frozen no guard is killed, since a frozen launcher puts no other in its place.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { RECOVERY_MS, RESTART_MS, SILENCE_MS, type Fault } from "./bounds.ts";
+import { RECOVERY_MS, SILENCE_MS, type Fault } from "./bounds.ts";
 import { signal, type Cluster, type Kind } from "./cluster.ts";
 import type { Random } from "./random.ts";
 
@@ -64,14 +64,13 @@ export function storm(random: Random, kind: Kind): Fault {
     blow: random.one(blows),
     pauseMs: drawPauseMs(random),
   }));
-  const lengthMs = plan.reduce((sum, { pauseMs }) => sum + pauseMs, 0);
   const said = plan.map(({ blow: [name, target], pauseMs }) => `${name.slice(3)} ${target}, ${pauseMs} ms`);
   return {
     kind,
     what: `a storm: ${said.join(", ")}`,
     hitsArbiter: false,
-    // Both may have been ended: then somebody has to be started first.
-    boundMs: lengthMs + RECOVERY_MS + RESTART_MS + SILENCE_MS,
+    boundMs: RECOVERY_MS + SILENCE_MS,
+    isFromTheEnd: true,
     run: async (cluster) => {
       const hit = new Set<number>();
       for (const { blow, pauseMs } of plan) {
