@@ -8,6 +8,7 @@ import { createServer as createSecureServer } from "node:https";
 import type { Server as SecureServer } from "node:https";
 import { isIPv6 } from "node:net";
 import { answerBrokenRequest } from "../protocol/broken-request.ts";
+import { boundConnections } from "../protocol/connection-places.ts";
 import { ArbiterError, codeOf } from "../protocol/errors.ts";
 import type { TlsSource } from "../protocol/tls.ts";
 
@@ -50,7 +51,8 @@ export async function listen(asked: ListenOptions, onRequest: RequestListener): 
     connectionsCheckingInterval: LOOK_FOR_DAWDLERS_EVERY_MS,
   };
   const server = options.useSsl ? secureServer(options, timing, onRequest) : createServer(timing, onRequest);
-  server.maxConnections = options.servesUsers ? MOST_WITH_USERS : MOST_CONNECTIONS;
+  const { servesUsers } = options;
+  boundConnections(server, servesUsers ? MOST_WITH_USERS : MOST_CONNECTIONS, !servesUsers);
   server.on("clientError", answerBrokenRequest);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(options, error)));

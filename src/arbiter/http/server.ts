@@ -10,6 +10,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import { createServer as createHttpsServer } from "node:https";
 import type { Server as SecureServer } from "node:https";
 import { answerBrokenRequest } from "../../protocol/broken-request.ts";
+import { boundConnections } from "../../protocol/connection-places.ts";
 import { ArbiterError, codeOf, messageOf } from "../../protocol/errors.ts";
 import { problem, sendProblem } from "../../protocol/problem.ts";
 import type { TlsSource } from "../../protocol/tls.ts";
@@ -65,7 +66,7 @@ export class ApiServer {
       tls.follow(secure);
       this.#server = secure;
     }
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    boundConnections(this.#server, MOST_CONNECTIONS, true);
     this.#server.on("clientError", answerBrokenRequest);
   }
 
