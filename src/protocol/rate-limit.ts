@@ -25,11 +25,23 @@ export class RateLimit {
     if (this.#buckets.size >= this.#most && !this.#buckets.has(name)) this.#buckets.clear();
     const bucket = this.#buckets.get(name) ?? { left: this.#atOnce, atMs: nowMs };
     this.#buckets.set(name, bucket);
-    const refilled = bucket.left + ((nowMs - bucket.atMs) / 1_000) * this.#perSecond;
-    bucket.left = Math.min(this.#atOnce, refilled);
-    bucket.atMs = nowMs;
+    this.#refill(bucket, nowMs);
     if (bucket.left < 1) return false;
     bucket.left -= 1;
     return true;
+  }
+
+  /** Whether the next one would be too many; asking counts nothing. */
+  isSpent(name: string, nowMs: number): boolean {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) return false;
+    this.#refill(bucket, nowMs);
+    return bucket.left < 1;
+  }
+
+  #refill(bucket: Bucket, nowMs: number): void {
+    const refilled = bucket.left + ((nowMs - bucket.atMs) / 1_000) * this.#perSecond;
+    bucket.left = Math.min(this.#atOnce, refilled);
+    bucket.atMs = nowMs;
   }
 }

@@ -58,7 +58,10 @@ test("5,000 unasked reports delay no check, and only those of one daemon are cut
   const { stdout } = await promisify(execFile)(process.execPath, [FLOOD, rig.url, "5000", "scheduler-spare"]);
   const statuses = membersOf(stdout);
   expect(Object.values(statuses).reduce((sum: number, n) => sum + Number(n), 0)).toBe(5_000);
-  expect(statuses).toMatchObject({ "400": 500, "404": 500 });
+  // What is no report of anybody is read for a while, and then no more.
+  const strangers = Number(statuses["400"]) + Number(statuses["404"]);
+  expect(strangers).toBeGreaterThanOrEqual(100);
+  expect(strangers).toBeLessThan(1_000);
   // 40 at once and 20 a second are taken, whatever the flood is.
   expect(Number(statuses["429"])).toBeGreaterThan(1_000);
   // Each daemon was checked again, during it or after.

@@ -55,3 +55,10 @@ it("a limit that counts so many names forgets all of them rather than grow", () 
     true,
   ]);
 });
+
+it("asking whether a limit is spent counts nothing", () => {
+  const limit = new RateLimit(1, 2);
+  expect([1, 2, 3, 4].map(() => limit.isSpent("a", 0))).toEqual([false, false, false, false]);
+  expect([limit.allows("a", 0), limit.allows("a", 0), limit.isSpent("a", 0)]).toEqual([true, true, true]);
+  expect([limit.isSpent("a", 1_000), limit.isSpent("b", 0)]).toEqual([false, false]);
+});
