@@ -178,7 +178,7 @@ export interface LeadershipView {
   lookedAtMs: number;
   lookOnceMore: boolean;
   /** The record's beat at which an operator declared its leader gone; see `leadership-claim.ts`. */
-  claimed: { readonly term: number; readonly beat: number } | null;
+  claimed: Claim | null;
   /** Whether the store takes writes from here: one is on its way; when the last good one began. */
   touching: boolean;
   touchedAtMs: number;
@@ -203,6 +203,16 @@ export interface LeadershipView {
   /** The lead is being handed over; this arbiter then stands by. */
   transfer: { readonly to: string | null } | null;
   promised: { readonly leader: string; readonly term: number; readonly untilMs: number } | null;
+}
+
+/** Not answered yet. */
+export interface Claim {
+  readonly term: number;
+  readonly beat: number;
+  readonly leader: string;
+  readonly id: string;
+  readonly by: string;
+  readonly origin?: Readonly<Record<string, string>> | undefined;
 }
 
 export type ElectableList = LeadershipRecord["electable"];

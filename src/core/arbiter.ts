@@ -24,6 +24,7 @@ import {
   stepDown,
   storeFailed,
 } from "./leadership.ts";
+import { goOnWithClaim } from "./leadership-claim.ts";
 import { storeChanged } from "./leadership-hints.ts";
 import { mapLoaded, mapSeen, raiseMap } from "./map-version.ts";
 import type { ArbiterSpec } from "./model.ts";
@@ -103,6 +104,7 @@ export function stepArbiter(state: ArbiterState, event: ArbiterEvent): readonly 
   if (state.waitingModel !== null && mayCommit(state) && step.configuration === null)
     takeConfiguration(step, state.waitingModel);
   goOnWithDrill(step);
+  if (leadership.claimed !== null) goOnWithClaim(step, leadership.claimed);
   raiseMap(step);
   flush(step);
   return step.effects;

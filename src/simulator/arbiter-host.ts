@@ -18,24 +18,18 @@ import type { ArbiterSpec, ClusterModel } from "../core/model.ts";
 import { StepQueue } from "../shell/queue.ts";
 import { acknowledged, refusedEdit } from "./checkers/promises-kept.ts";
 import type { AssignmentAnswer } from "./daemon-host.ts";
+import { WINDOW } from "./checkers/windows-kept.ts";
 import { DaemonHost } from "./daemon-host.ts";
 import type { Clock } from "./machine.ts";
 import { drawClock, Process } from "./machine.ts";
 import type { Host } from "./network.ts";
+import { askOpinion } from "./opinions.ts";
 import type { Simulation } from "./simulation.ts";
 import type { SimulatedStore } from "./store.ts";
 import { mustHold } from "./violation.ts";
 
 type Timeless<E> = E extends unknown ? Omit<E, keyof Moment> : never;
 type EffectOf<Kind extends ArbiterEffect["kind"]> = Extract<ArbiterEffect, { readonly kind: Kind }>;
-
-interface Opinion {
-  readonly reached: number;
-  readonly of: number;
-}
-
-/** As the real one tries them. */
-const OPINION_TRY_MS = 600;
 
 /** Wall clocks differ; nothing is decided by them. */
 const WALL_EPOCH_MS = 1_800_000_000_000;
@@ -44,7 +38,7 @@ export class ArbiterHost implements Host {
   readonly name: string;
   readonly #simulation: Simulation;
   readonly #spec: ArbiterSpec;
-  readonly #stateId: string;
+  #stateId: string;
   isUp = true;
   process: Process | null = null;
   state: ArbiterState | null = null;
@@ -77,7 +71,8 @@ export class ArbiterHost implements Host {
 
   start(): void {
     const { world, configuration, options, mutation } = this.#simulation;
-    if (this.process !== null) return;
+    // Without a file of its own it ends with an error.
+    if (this.process !== null || !this.#isInFiles()) return;
     const model = this.#filesAtStart();
     const instance = this.#simulation.freshId("instance");
     const process = new Process(world, this.#clock, options.workload.latenessMs, instance);
@@ -119,6 +114,8 @@ export class ArbiterHost implements Host {
     });
     world.note("start", this.name, instance);
     this.#push({ kind: "started" });
+    const leftMs = this.#simulation.windows.openUntilMs - world.nowMs;
+    if (leftMs > 0) this.windowOpened();
     if (options.drifts === true) this.#push({ kind: "driftJudged", yieldsLead: world.random.chance(0.5) });
   }
 
@@ -161,28 +158,52 @@ export class ArbiterHost implements Host {
   configure(): void {
     const { options, world } = this.#simulation;
     if (options.drifts === true && !this.isLeading && world.random.chance(0.5)) return;
+    if (!this.#isInFiles()) {
+      this.refuseEdit(`This arbiter, ${this.name}, is no longer in the files.`);
+      return;
+    }
     this.process?.run(() => {
       const { configuration } = this.#simulation;
       this.#push({ kind: "configured", model: this.#model(), configuration, plan: [] });
     });
   }
 
+  /** The calendar says so, whenever the process gets to hear of it. */
+  windowOpened(): void {
+    const { world, windows } = this.#simulation;
+    this.process?.run(() => {
+      const forMs = windows.openUntilMs - world.nowMs;
+      if (forMs > 0) this.#push({ kind: "windowOpened", window: WINDOW, forMs });
+    });
+  }
+
+  /** Its state folder is lost: started again it is another one under the same name. */
+  wipe(): void {
+    this.crash("wiped");
+    this.#stateId = this.#simulation.freshId("arbiter-state");
+  }
+
   /** The files were edited, and are wrong. */
-  refuseEdit(): void {
+  refuseEdit(error = "daemons/m1.cfg:3: port must be a number"): void {
     this.process?.run(() => {
       const before = this.state;
       if (before === null) return;
       const { model, configuration } = before;
-      this.#push({ kind: "configRefused", errors: ["daemons/m1.cfg:3: port must be a number"] });
+      this.#push({ kind: "configRefused", errors: [error] });
       if (this.state !== null) mustHold(refusedEdit({ model, configuration }, this.state));
     });
   }
 
+  /** A stray one has files of its own. */
+  #isInFiles(): boolean {
+    const { model, stray } = this.#simulation;
+    return this === stray || model.arbiters.some(({ name }) => name === this.name);
+  }
+
   /** A stray one has the same daemons in its files, and knows nothing of the others. */
   #model(): ClusterModel {
-    const { model } = this.#simulation;
-    if (model.arbiters.some(({ name }) => name === this.name)) return model;
-    return { ...model, arbiters: [this.#spec] };
+    const { model, stray } = this.#simulation;
+    return this === stray ? { ...model, arbiters: [this.#spec] } : model;
   }
 
   command(command: OperatorCommand, done: (answer: CommandAnswer) => void): void {
@@ -198,6 +219,11 @@ export class ArbiterHost implements Host {
     this.#answers.delete(id);
     this.#simulation.orders.answered(id, order?.command, answer);
     order?.done(answer);
+  }
+
+  /** What its process has to say to its core. */
+  tell(event: Timeless<ArbiterEvent>): void {
+    this.#push(event);
   }
 
   /** A daemon's unasked report. */
@@ -244,6 +270,7 @@ export class ArbiterHost implements Host {
       case "journal": {
         const { service, row, from, to, event, because } = effect.entry;
         this.#simulation.moved(service, to);
+        mustHold(this.#simulation.windows.check(effect.entry, this.#simulation.world.nowMs));
         this.#simulation.onTransition?.(this.name, effect.entry);
         this.#simulation.world.note(this.name, service, `row ${row}`, from, "→", to, event, because);
         return;
@@ -255,7 +282,9 @@ export class ArbiterHost implements Host {
       case "askArbiterPromise":
         return this.#askPromise(effect);
       case "askOpinion":
-        return this.#askOpinion(effect);
+        return askOpinion(this.#simulation, this, effect, (opinion) =>
+          this.#push({ kind: "opinionGiven", arbiter: effect.arbiter, opinion }),
+        );
       case "answerArbiterPromise":
         this.#promiseAnswers.get(effect.id)?.(effect.answer);
         this.#promiseAnswers.delete(effect.id);
@@ -315,38 +344,6 @@ export class ArbiterHost implements Host {
       (_, respond) => to.promiseAsked(request, respond),
       (answer) => this.#push({ kind: "arbiterPromiseAnswered", arbiter, answer }),
     );
-  }
-
-  #askOpinion({ arbiter, daemons, timeoutMs }: EffectOf<"askOpinion">): void {
-    const to = this.#simulation.arbiters.find(({ name }) => name === arbiter);
-    if (to === undefined) return;
-    this.#simulation.network.call<Opinion>(
-      this,
-      to,
-      timeoutMs,
-      (_, respond) => to.opinionAsked(daemons, respond),
-      (opinion) => this.#push({ kind: "opinionGiven", arbiter, opinion }),
-    );
-  }
-
-  /** Another arbiter doubts itself: this one tries the daemons from where it is. */
-  opinionAsked(names: readonly string[], respond: (opinion: Opinion) => void): void {
-    const hosts = this.#simulation.daemons.filter(({ name }) => names.includes(name));
-    let waiting = hosts.length;
-    let reached = 0;
-    if (waiting === 0) respond({ reached, of: 0 });
-    for (const host of hosts)
-      this.#simulation.network.call<true>(
-        this,
-        host,
-        OPINION_TRY_MS,
-        (_, answer) => host.process?.run(() => answer(true)),
-        (answered) => {
-          waiting -= 1;
-          if (answered === true) reached += 1;
-          if (waiting === 0) respond({ reached, of: hosts.length });
-        },
-      );
   }
 
   #commit(process: Process, commit: Commit): void {

@@ -1,5 +1,6 @@
 /** The configuration that a run is about, as `src/config` would make it from files. */
 import type { ArbiterSpec, ClusterModel, DaemonSpec, LaunchSpec, ServiceSpec } from "../core/model.ts";
+import { WINDOW } from "./checkers/windows-kept.ts";
 import type { SimulationOptions } from "./options.ts";
 
 const TYPE = "scheduler";
@@ -101,7 +102,7 @@ function daemonSpec(options: SimulationOptions, name: string, role: "master" | "
     failback: options.failback,
     failbackDelayMs: options.failbackDelayMs,
     failbackDelayMaxMs: options.failbackDelayMs * 8,
-    failbackWindow: null,
+    failbackWindow: options.failbackWindow === undefined ? null : WINDOW,
     failureTimeoutMs: options.leaseMs * 30,
     onArbiterLoss: options.onArbiterLoss,
     activationTimeoutMs: options.activationTimeoutMs,
@@ -136,6 +137,7 @@ function serviceSpec(
     failback: options.failback,
     failbackDelayMs: options.failbackDelayMs,
     failbackDelayMaxMs: options.failbackDelayMs * 8,
+    ...(options.failbackWindow !== undefined && { failbackWindow: WINDOW }),
     failureTimeoutMs: options.leaseMs * 30,
     activationTimeoutMs: options.activationTimeoutMs,
     drainTimeoutMs: options.drainTimeoutMs,

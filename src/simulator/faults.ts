@@ -7,10 +7,13 @@ import { drawEdit } from "./edits.ts";
 import type { Inject } from "./faults-rare.ts";
 import { beginMistakes, endMistakes, lasting, RARE_FAULTS } from "./faults-rare.ts";
 import type { Host } from "./network.ts";
+import { isOver } from "./operator.ts";
+import { beginOperations } from "./operations.ts";
 import type { FaultOptions } from "./options.ts";
 import type { Simulation } from "./simulation.ts";
 
-type FaultName = Exclude<keyof FaultOptions, "lastsMs" | "restoreEveryMs">;
+type Operations = "membersMeanMs" | "claimMeanMs" | "evenIfAliveMeanMs";
+type FaultName = Exclude<keyof FaultOptions, "lastsMs" | "restoreEveryMs" | Operations>;
 
 const FAULTS: Readonly<Record<FaultName, Inject>> = {
   crashMeanMs(simulation) {
@@ -99,9 +102,9 @@ const FAULTS: Readonly<Record<FaultName, Inject>> = {
   editMeanMs(simulation) {
     const { random } = simulation.world;
     const rolledBack = random.chance(0.2) ? simulation.olderVersion() : null;
-    simulation.configure(
-      rolledBack ?? drawEdit(simulation.whole, random, simulation.options.keepsServices ?? false),
-    );
+    const { whole, options } = simulation;
+    const model = rolledBack ?? drawEdit(whole, random, options.keepsServices ?? false);
+    simulation.configure({ ...model, arbiters: whole.arbiters });
   },
   ...RARE_FAULTS,
 };
@@ -113,6 +116,7 @@ export function beginFaults(simulation: Simulation): void {
     if (meanMs > 0) repeat(simulation, meanMs, inject);
   }
   beginMistakes(simulation);
+  beginOperations(simulation);
 }
 
 function repeat(simulation: Simulation, meanMs: number, inject: Inject): void {
@@ -198,16 +202,6 @@ function drawCommand(simulation: Simulation): OperatorCommand {
   }
 }
 
-/** Whoever says that a holder is dead has looked: its boot is gone, and nobody else holds the service. */
-function isOver({ leader, daemons, oneHolder, world }: Simulation, service: string): boolean {
-  const row = leader?.state?.services.get(service)?.row;
-  if (row === undefined || oneHolder.beliefs(service, world.nowMs).length > 0) return false;
-  return daemons.every(
-    ({ process, bootId, state }) =>
-      process === null || (bootId !== row.bootId && state?.held.has(service) !== true),
-  );
-}
-
 /** The second phase begins: nothing is broken any more. */
 export function healEverything(simulation: Simulation): void {
   const { network, store, world, options } = simulation;
@@ -230,6 +224,9 @@ export function healEverything(simulation: Simulation): void {
     host.setHealth(true);
     host.start();
   }
+  simulation.absent.clear();
+  if (simulation.model.arbiters.length < simulation.whole.arbiters.length)
+    simulation.configure({ ...simulation.model, arbiters: simulation.whole.arbiters });
   for (const host of simulation.arbiters) {
     host.resume();
     host.start();

@@ -2,6 +2,7 @@
  * The operator: undoes what was forbidden, and decides where nobody else may. People are slow, and
  * know more than an arbiter can: whether a machine is really gone.
  */
+import type { Random } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Looks in once in so long, for as long as the first phase lasts. */
@@ -48,5 +49,35 @@ export function declareDead(simulation: Simulation, service: string): void {
   simulation.leader?.command(
     { verb: "failover", service, to: null, force: true, evenIfAlive: false },
     (answer) => simulation.world.note("answer", answer.status, answer.text),
+  );
+}
+
+/** Whoever says that a holder is dead has looked: its boot is gone, and nobody else holds the service. */
+export function isOver({ leader, daemons, oneHolder, world }: Simulation, service: string): boolean {
+  const row = leader?.state?.services.get(service)?.row;
+  if (row === undefined || oneHolder.beliefs(service, world.nowMs).length > 0) return false;
+  return daemons.every(
+    ({ process, bootId, state }) =>
+      process === null || (bootId !== row.bootId && state?.held.has(service) !== true),
+  );
+}
+
+/**
+ * An arbiter claims the lead if the one that led is gone: no process of any arbiter leads, and that start
+ * of it, which the record names, has ended. Where nobody is kept from leading, the order is refused.
+ */
+export function claimIfGone(simulation: Simulation, random: Random): void {
+  const { arbiters, store, world } = simulation;
+  const { record } = store;
+  const isThere = arbiters.some(
+    ({ state }) =>
+      state !== null && (state.leadership.mode === "leading" || state.options.instance === record?.instance),
+  );
+  if (record === null || isThere) return;
+  const able = arbiters.filter(({ process }) => process?.isPaused === false);
+  if (able.length === 0) return;
+  const claimant = random.pick(able);
+  claimant.command({ verb: "claim" }, (answer) =>
+    world.note("claim", claimant.name, answer.status, answer.text),
   );
 }

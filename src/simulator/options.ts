@@ -39,6 +39,12 @@ export interface FaultOptions {
   readonly restoreEveryMs: number;
   /** How long a fault lasts, on average. */
   readonly lastsMs: number;
+  /** An arbiter leaves the configuration or comes back to it, perhaps without its state folder. (Default: never) */
+  readonly membersMeanMs?: number;
+  /** Somebody looks whether an arbiter has to be told to claim the lead. (Default: never) */
+  readonly claimMeanMs?: number;
+  /** `failover --force --even-if-alive`; see `mistakes`. (Default: never) */
+  readonly evenIfAliveMeanMs?: number;
 }
 
 export interface SimulationOptions {
@@ -72,6 +78,10 @@ export interface SimulationOptions {
   readonly proofByRefusal?: boolean;
   /** So many causes may move services in so long. */
   readonly failoverBudget?: { readonly causes: number; readonly perMs: number };
+  /** `failback_window` of every service: opens about so often, for so long. */
+  readonly failbackWindow?: { readonly everyMs: number; readonly forMs: number };
+  /** Somebody says `--even-if-alive` without having looked: two may work then, until the old one's lease ends. */
+  readonly mistakes?: boolean;
   /** Who goes first on an empty store (`ARBITER_PRIMARY`). */
   readonly primary?: string;
   /** The last of several arbiters may not lead. */
@@ -180,7 +190,10 @@ export function drawOptions(seed: number, overrides: Overrides = {}): Simulation
     faults: drawFaults(random, leaseMs),
   };
   // A run that is about other faults has no mistakes, unless it says so.
-  const special = overrides.faults === undefined ? drawLater(seed, drawSpecial(random, drawn)) : drawn;
+  const special =
+    overrides.faults === undefined
+      ? drawOperations(seed, drawLater(seed, drawSpecial(random, drawn)))
+      : drawn;
   return {
     ...special,
     ...overrides,
@@ -219,6 +232,25 @@ function drawLater(seed: number, drawn: SimulationOptions): SimulationOptions {
       failoverBudget: { causes: random.whole(1, 3), perMs: drawn.leaseMs * random.between(5, 20) },
     }),
     ...(random.chance(0.2) && arbiters > 1 && { hasObserver: true }),
+  };
+}
+
+/** What operators do now and then; drawn from a source of its own, too. */
+function drawOperations(seed: number, drawn: SimulationOptions): SimulationOptions {
+  const random = new Random(seed, 0x0be7a);
+  const { leaseMs, faults, hasStray } = drawn;
+  const mean = (shortest: number): number => leaseMs * random.magnitude(shortest, shortest * 20);
+  const window = { everyMs: mean(5), forMs: mean(2) };
+  const members = { membersMeanMs: mean(10), claimMeanMs: mean(3) };
+  const evenIfAlive = { evenIfAliveMeanMs: mean(10) };
+  const hasWindow = random.chance(0.2);
+  const hasMembers = random.chance(0.25) && hasStray !== true;
+  const hasEvenIfAlive = random.chance(0.25);
+  return {
+    ...drawn,
+    ...(hasWindow && { failbackWindow: window }),
+    ...(hasEvenIfAlive && random.chance(0.5) && { mistakes: true }),
+    faults: { ...faults, ...(hasMembers && members), ...(hasEvenIfAlive && evenIfAlive) },
   };
 }
 

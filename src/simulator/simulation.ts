@@ -9,6 +9,7 @@ import { ArbiterHost } from "./arbiter-host.ts";
 import { OneHolder } from "./checkers/one-holder.ts";
 import { OrdersKept } from "./checkers/orders-kept.ts";
 import { Reader } from "./checkers/promises-kept.ts";
+import { WindowsKept } from "./checkers/windows-kept.ts";
 import { FastForward } from "./fast-forward.ts";
 import { makeCluster } from "./cluster.ts";
 import { DaemonHost } from "./daemon-host.ts";
@@ -31,6 +32,8 @@ export class Simulation {
   readonly whole: ClusterModel;
   model: ClusterModel;
   configuration: ConfigurationVersion;
+  /** What the next version of it consists of, path to content. */
+  files: Readonly<Record<string, string>> = {};
   readonly network: Network;
   readonly store: SimulatedStore;
   readonly oneHolder: OneHolder;
@@ -45,6 +48,10 @@ export class Simulation {
   readonly urls: Map<string, string> = new Map();
   /** Somebody who reads the cluster map wherever it is to be had. */
   readonly reader: Reader = new Reader();
+  /** When services may go back by themselves. */
+  readonly windows: WindowsKept;
+  /** Arbiters that were taken out of the files, whatever is edited meanwhile. */
+  readonly absent: Set<string> = new Set();
   /** What operators were told. */
   readonly orders: OrdersKept = new OrdersKept();
   /** What the files said before, oldest first. */
@@ -77,6 +84,7 @@ export class Simulation {
     this.mutation = mutation;
     this.world = new World(seed);
     this.whole = runs.model ?? makeCluster(options);
+    this.windows = new WindowsKept(options.failbackWindow === undefined ? null : options.clockDrift);
     this.model = this.whole;
     this.configuration = this.#nextConfiguration();
     this.network = new Network(this.world, options.network);
@@ -108,7 +116,8 @@ export class Simulation {
   configure(model: ClusterModel): void {
     this.#versions.push(this.model);
     const daemons = model.daemons.map((spec) => ({ ...spec, url: this.urls.get(spec.name) ?? spec.url }));
-    this.model = { ...model, daemons };
+    const arbiters = model.arbiters.filter(({ name }) => !this.absent.has(name));
+    this.model = { ...model, daemons, arbiters };
     this.configuration = this.#nextConfiguration();
     const names = model.daemons.map(({ name }) => name).join(",");
     this.world.note("edit", names, "lease", model.services[0]?.leaseMs ?? 0);
@@ -117,7 +126,7 @@ export class Simulation {
 
   #nextConfiguration(): ConfigurationVersion {
     this.#edits += 1;
-    return { version: 1, hash: `files${this.#edits}`, atWallMs: 0, by: "simulator", files: {} };
+    return { version: 1, hash: `files${this.#edits}`, atWallMs: 0, by: "simulator", files: this.files };
   }
 
   fail(error: unknown): void {

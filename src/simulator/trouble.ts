@@ -100,3 +100,34 @@ export const STRAY: Overrides = {
     editMeanMs: 20 * LEASE_MS,
   },
 };
+
+/**
+ * Operators who do a lot: arbiters leave the files and come back, with and without their state folders;
+ * `leader claim`; `failover --force --even-if-alive`, also by mistake; failback in its windows alone.
+ */
+export const OPERATORS: Overrides = {
+  ...BASE,
+  arbiters: 3,
+  arbiterLeaseMs: 500,
+  keepsServices: true,
+  failback: "auto",
+  failbackDelayMs: LEASE_MS,
+  failbackWindow: { everyMs: 20 * LEASE_MS, forMs: 6 * LEASE_MS },
+  mistakes: true,
+  faults: {
+    ...NO_FAULTS,
+    lastsMs: 3 * LEASE_MS,
+    crashMeanMs: 8 * LEASE_MS,
+    exitMeanMs: 10 * LEASE_MS,
+    arbiterCrashMeanMs: 6 * LEASE_MS,
+    arbiterPauseMeanMs: 8 * LEASE_MS,
+    partitionMeanMs: 8 * LEASE_MS,
+    storeDownMeanMs: 15 * LEASE_MS,
+    releaseMeanMs: 10 * LEASE_MS,
+    commandMeanMs: 6 * LEASE_MS,
+    editMeanMs: 20 * LEASE_MS,
+    membersMeanMs: 4 * LEASE_MS,
+    claimMeanMs: 2 * LEASE_MS,
+    evenIfAliveMeanMs: 10 * LEASE_MS,
+  },
+};

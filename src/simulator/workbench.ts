@@ -166,6 +166,7 @@ export class Workbench {
       isLaunched,
       leaseEndMs,
       isFrozen: false,
+      isDisowned: false,
       clusterId: clusterId ?? "",
     };
     this.#works.set(service, work);
@@ -183,7 +184,8 @@ export class Workbench {
   #mustHaveCapacity(): void {
     const { capacity, onArbiterLoss, losesStore, faults } = this.#simulation.options;
     if (onArbiterLoss === "hold" || losesStore === true || faults.restoreEveryMs > 0) return;
-    if (this.#works.size <= capacity) return;
+    // What was declared dead may go on for the rest of its lease.
+    if ([...this.#works.values()].filter(({ isDisowned }) => !isDisowned).length <= capacity) return;
     throw new Violation(
       `${this.#employer.name} holds ${this.#works.size} services, and has a capacity of ${capacity}`,
     );

@@ -1,14 +1,23 @@
 /** The worlds that a seed can be run in, by name. */
 import type { Overrides } from "./options.ts";
 import { smallWorld } from "./small.ts";
-import { DRIFTED, OUTAGES, RESTORED, STRAY } from "./trouble.ts";
+import { DRIFTED, OPERATORS, OUTAGES, RESTORED, STRAY } from "./trouble.ts";
 
-export const WORLD_NAMES = ["swarm", "steady", "small", "restored", "outages", "stray", "drifted"] as const;
+export const WORLD_NAMES = [
+  "swarm",
+  "steady",
+  "small",
+  "restored",
+  "outages",
+  "stray",
+  "drifted",
+  "operators",
+] as const;
 /**
  * - `swarm`: sizes, settings near their limits and faults, all drawn from the seed; something breaks all the time.
  * - `steady`: the same, but edits neither rename nor remove a service (`docs/safety.md` says what those can lead to).
  * - `small`: a master, a spare and an arbiter at default settings; something breaks now and then.
- * - `restored`, `outages`, `stray`, `drifted`: about one trouble each; see `trouble.ts`.
+ * - `restored`, `outages`, `stray`, `drifted`, `operators`: about one trouble each; see `trouble.ts`.
  */
 export type WorldName = (typeof WORLD_NAMES)[number];
 
@@ -28,5 +37,7 @@ export function worldOf(name: WorldName, seed: number): Overrides {
       return STRAY;
     case "drifted":
       return DRIFTED;
+    case "operators":
+      return OPERATORS;
   }
 }

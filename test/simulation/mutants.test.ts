@@ -1,8 +1,7 @@
 /**
  * Each rule of the protocol is left out once, and the simulator has to notice within the seeds that the
- * list states. What nothing can notice is marked there, with the reason;
- * `npm run mutants` hunts those, and
- * each row of the tables, too, and prints the table.
+ * list states. What nothing can notice is marked there, with the reason; `npm run mutants` hunts those, too,
+ * and prints the table. Rows of the tables have a test of their own (`rows.test.ts`).
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -10,6 +9,7 @@ import { expect, test } from "vitest";
 import { ATTACKS } from "./mutants/attacks.ts";
 import { complaint, huntAll, MUTANTS } from "./mutants/main.ts";
 import { patched } from "./mutants/mutant.ts";
+import { page, render } from "./mutants/page.ts";
 
 const SOURCES = new URL("../../src/", import.meta.url);
 const TIMEOUT_MS = 20 * 60_000;
@@ -26,6 +26,10 @@ test("each patch still fits the sources, and each name is there once", () => {
   expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
 });
 
+test("docs/rules.md lists them as they are: npm run mutants:page", () => {
+  expect(page()).toBe(render(page()));
+});
+
 test.each(Object.entries(ATTACKS))(
   "with every rule in place: %s",
   { timeout: TIMEOUT_MS },
@@ -36,7 +40,6 @@ test.each(Object.entries(ATTACKS))(
 
 test("each is found within its seeds", { timeout: TIMEOUT_MS }, async () => {
   const complaints: string[] = [];
-  // Rows are noticed by the golden transcripts and by a named test each; here they would take minutes.
   const wanted = MUTANTS.filter(({ name, survives }) => survives === null && !name.startsWith("row "));
   await huntAll(wanted, availableParallelism(), (mutant, verdict) => {
     const text = complaint(mutant, verdict);

@@ -1,6 +1,6 @@
 /**
  * Worlds about one trouble each: a store restored from old copies, a store that is mostly away, a second
- * arbiter with a store of its own, arbiters whose files differ. Fixed seeds, and some that nobody has tried.
+ * arbiter with a store of its own, arbiters whose files differ, operators who do a lot. Fixed seeds, and some that nobody has tried.
  */
 import { randomInt } from "node:crypto";
 import { describe as suite, expect, test } from "vitest";
@@ -19,7 +19,7 @@ function run(world: WorldName, seed: number): string {
   return outcome.violation === null ? "" : describe(outcome, `--world ${world} --seed ${seed} --seeds 1`);
 }
 
-suite.each(["restored", "outages", "stray", "drifted"] as const)("%s", (world) => {
+suite.each(["restored", "outages", "stray", "drifted", "operators"] as const)("%s", (world) => {
   test(
     "the same seeds as ever hold every invariant",
     () => {

@@ -5,6 +5,7 @@
  * Clocks agree, messages take 1 ms each way, timers are as good as on time, and a line's time is
  * rounded to 10 ms, so that a transcript changes when behaviour does, not when something is drawn anew.
  */
+import type { Surroundings } from "../../src/arbiter/status-facts.ts";
 import { problemsOf } from "../../src/arbiter/status-problems.ts";
 import type { EventDraft } from "../../src/core/model.ts";
 import type { NoteValue } from "../../src/simulator/world.ts";
@@ -17,6 +18,7 @@ import { DEFAULTS } from "../../src/simulator/small.ts";
 const NAMES: Readonly<Record<string, string>> = {
   a1: "arbiter-master",
   a2: "arbiter-slave",
+  a3: "arbiter-slave-2",
   m1: "scheduler-master",
   s1: "scheduler-slave",
   s2: "scheduler-slave-2",
@@ -66,7 +68,7 @@ export class Scene {
   pass(ms: number): this {
     const { world } = this.simulation;
     const endMs = world.nowMs + ms;
-    while (world.nowMs < endMs) {
+    while (world.nowMs < endMs && !world.isOver) {
       world.runUntil(Math.min(endMs, world.nowMs + 1));
       if (this.#workers().length === 0) this.#idleMs += 1;
     }
@@ -98,12 +100,12 @@ export class Scene {
     );
   }
 
-  /** What `arbiter status` says is wrong. */
-  status(): this {
+  /** What `arbiter status` says is wrong; `drift`: of whose files. */
+  status(drift: Surroundings["drift"] = []): this {
     const { state, process } = this.simulation.leader ?? {};
     if (state === undefined || state === null || process === undefined || process === null) return this;
     const nowMs = process.nowMs();
-    const problems = problemsOf(state, { nowMs, wallMs: nowMs, undelivered: 0, drift: [] });
+    const problems = problemsOf(state, { nowMs, wallMs: nowMs, undelivered: 0, drift });
     if (problems.length === 0) this.#say("", "arbiter status: nothing is wrong");
     for (const { code, text } of problems) this.#say("", `arbiter status: ${text} [${code}]`);
     return this;
@@ -149,5 +151,5 @@ function split(text: string, at: string): [string, string?] {
 
 /** Names as people give them. */
 function named(text: string): string {
-  return text.replaceAll(/\b[ams][12]\b/g, (short) => NAMES[short] ?? short);
+  return text.replaceAll(/\b[ams][123]\b/g, (short) => NAMES[short] ?? short);
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { FILES_PLOTS } from "./files-scenes.ts";
 import { Scene } from "./scene.ts";
 import { PLOTS } from "./scenes.ts";
 
@@ -11,6 +12,11 @@ describe("what happens when", () => {
   test.each(PLOTS)("$file", async ({ file, row, bound, over, play }) => {
     const scene = new Scene(over);
     play(scene);
+    await expect(scene.text(row, bound)).toMatchFileSnapshot(`./${file}.txt`);
+  });
+
+  test.each(FILES_PLOTS)("$file", async ({ file, row, bound, play }) => {
+    const scene = await play();
     await expect(scene.text(row, bound)).toMatchFileSnapshot(`./${file}.txt`);
   });
 
@@ -23,7 +29,7 @@ describe("what happens when", () => {
       .map((line) => line.split("|")[1]?.trim() ?? "")
       .filter((row) => row !== "");
     expect(rows.length).toBeGreaterThan(10);
-    const told = new Set(PLOTS.map(({ row }) => row));
+    const told = new Set([...PLOTS, ...FILES_PLOTS].map(({ row }) => row));
     expect(rows.filter((row) => !told.has(row))).toEqual([]);
   });
 });

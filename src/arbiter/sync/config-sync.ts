@@ -20,9 +20,15 @@ import { hashesOf } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import type { PeerManifests } from "./peer-manifests.ts";
 
+/** What it needs of this arbiter, and of its files. */
 export interface ConfigSyncOptions {
-  readonly engine: Engine;
-  readonly follower: ConfigurationFollower;
+  readonly engine: Pick<Engine, "state" | "drift" | "push" | "command"> & {
+    readonly around: Pick<Engine["around"], "nowMs">;
+  };
+  readonly follower: Pick<
+    ConfigurationFollower,
+    "manifest" | "reload" | "replicate" | "confirm" | "keepUp"
+  > & { readonly copies: Pick<ConfigurationFollower["copies"], "isLeadersFolder"> };
   readonly peers: Pick<PeerManifests, "ask">;
   readonly store: Pick<Store, "configurations" | "load">;
   readonly log: ProcessLog;

@@ -22,6 +22,8 @@ export interface Work extends Belief {
   /** Its machine sleeps: a launched program does nothing until it is awake, or killed. */
   isFrozen: boolean;
   readonly clusterId: string;
+  /** An operator has said that it is dead, whatever is known of it: the next one doesn't wait for it. */
+  isDisowned: boolean;
 }
 
 /** A service that is renamed is still the same work. */
@@ -34,6 +36,8 @@ function workOf(service: string): string {
 export class OneHolder {
   readonly #works = new Map<string, Set<Work>>();
   readonly #lastEpochs = new Map<string, number>();
+  /** Epochs up to which somebody said `--even-if-alive`, by service. */
+  readonly #disowned = new Map<string, number>();
   /** `on_arbiter_loss = hold` gives up I1 knowingly. */
   readonly #isExempt: boolean;
   /** Begun so far. */
@@ -48,15 +52,24 @@ export class OneHolder {
   begin(work: Work, worldMs: number): void {
     const { service, epoch, clusterId } = work;
     // I3, across all daemons: whoever begins does so at an epoch above every one that was begun.
+    work.isDisowned = epoch <= (this.#disowned.get(service) ?? 0);
     const line = `${clusterId} ${service}`;
-    mustHold(nothingOld({ term: 0, epoch: this.#lastEpochs.get(line) ?? 0 }, { term: 0, epoch }));
-    this.#lastEpochs.set(line, epoch);
+    const lastEpoch = this.#lastEpochs.get(line) ?? 0;
+    if (!work.isDisowned) mustHold(nothingOld({ term: 0, epoch: lastEpoch }, { term: 0, epoch }));
+    this.#lastEpochs.set(line, Math.max(epoch, lastEpoch));
     this.activations += 1;
     const works = this.#works.get(workOf(service)) ?? new Set();
     works.add(work);
     this.#works.set(workOf(service), works);
     this.check(service, worldMs);
     this.onChange?.(service);
+  }
+
+  /** Who holds it at that epoch or before doesn't count any more: somebody takes the blame for it. */
+  disown(service: string, epoch: number): void {
+    this.#disowned.set(service, Math.max(epoch, this.#disowned.get(service) ?? 0));
+    for (const work of this.#works.get(workOf(service)) ?? [])
+      if (work.service === service && work.epoch <= epoch) work.isDisowned = true;
   }
 
   /** The store was emptied: a service that no candidate remembers begins anew. */
@@ -77,7 +90,7 @@ export class OneHolder {
   check(service: string, worldMs: number): void {
     const works = this.#works.get(workOf(service));
     if (works === undefined || works.size < 2 || this.#isExempt) return;
-    const all = this.#beliefsOf(workOf(service), worldMs);
+    const all = this.#beliefsOf(workOf(service), worldMs).filter(({ isDisowned }) => !isDisowned);
     mustHold(oneHolder(all.map(({ daemon, epoch }) => ({ daemon, epoch, service: workOf(service) }))));
   }
 

@@ -7,7 +7,7 @@
  */
 import { recovers } from "../../core/invariants.ts";
 import { reunite } from "../faults-rare.ts";
-import { allowEverything, declareDead, removedServices } from "../operator.ts";
+import { allowEverything, claimIfGone, declareDead, removedServices } from "../operator.ts";
 import type { Simulation } from "../simulation.ts";
 import { mustHold } from "../violation.ts";
 
@@ -35,10 +35,16 @@ export function watchRecovery(simulation: Simulation): void {
   const beganAtMs = world.nowMs;
   const vacantSince = new Map(whole.services.map(({ name }) => [name, beganAtMs]));
   let operatorAtMs = 0;
+  const random = world.stream("claims");
+  let claimAtMs = beganAtMs + 3 * simulation.options.arbiterLeaseMs;
   while (!world.isOver && world.nowMs < beganAtMs + 2 * boundMs) {
     world.runUntil(world.nowMs + LOOK_EVERY_MS);
     allowEverything(simulation);
     reunite(simulation);
+    if (simulation.leader === null && world.nowMs >= claimAtMs) {
+      claimAtMs = world.nowMs + OPERATOR_EVERY_MS;
+      claimIfGone(simulation, random);
+    }
     for (const { name } of whole.services) {
       const since = vacantSince.get(name) ?? beganAtMs;
       if (isHeld(simulation, name)) vacantSince.set(name, world.nowMs);

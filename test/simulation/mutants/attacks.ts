@@ -3,10 +3,12 @@
  * alone would seldom come together in this way.
  */
 import { readFileSync } from "node:fs";
+import { recovers } from "../../../src/core/invariants.ts";
 import type { ClusterModel } from "../../../src/core/model.ts";
 import type { Overrides } from "../../../src/simulator/options.ts";
 import { DaemonHost } from "../../../src/simulator/daemon-host.ts";
 import { Random } from "../../../src/simulator/random.ts";
+import { mustHold } from "../../../src/simulator/violation.ts";
 import { LEASE_MS } from "../aims.ts";
 import { Scene } from "../../transcripts/scene.ts";
 import { PLOTS } from "../../transcripts/scenes.ts";
@@ -283,6 +285,112 @@ function frozenLeader(seed: number): string | null {
   });
 }
 
+/** Another leads within two leaderships, waits for a lease, and gives the service to the one that waits. */
+const MOVED_MS = 4 * 1000 + 2 * LEASE_MS;
+
+/**
+ * The leader alone can't reach the store, and then its holder loses its power: the others can write, so one
+ * of them leads, and the service moves. Or nobody can: then the leader stays, by the promises of the others.
+ */
+function withoutStore(seed: number): string | null {
+  return played(seed, { arbiters: 3, arbiterLeaseMs: 1000 }, (stage, random) => {
+    const { simulation } = stage;
+    const { leader, store } = simulation;
+    const names = pair(stage);
+    if (leader === null || leader.process === null || names === null) return false;
+    if (random.chance(0.5)) {
+      store.isDown = true;
+      stage.pass(8000);
+      mustHold(simulation.leader === leader ? null : `I4: ${leader.name} doesn't lead on without the store`);
+    } else {
+      store.cutOff.add(leader.process);
+      stage.pass(random.between(0, 4000));
+      const holder = simulation.daemon(names.holder);
+      holder.powerOff();
+      stage.pass(MOVED_MS);
+      mustHold(recovers("m1", stage.active() === names.waiting ? 0 : MOVED_MS, MOVED_MS - 1));
+      holder.powerOn();
+      holder.start();
+    }
+    store.isDown = false;
+    store.cutOff.clear();
+    return true;
+  });
+}
+
+/**
+ * The store is restored to before a move, and whom the service went to can't be reached. The leader finds
+ * out; that goes with its commit, whose outcome isn't known, or, once it is on disk, with the leader.
+ */
+function lostPast(seed: number, isRestarted: boolean): string | null {
+  return played(seed, {}, (stage, random) => {
+    const { simulation } = stage;
+    const { store } = simulation;
+    const [arbiter] = simulation.arbiters;
+    const names = pair(stage);
+    if (names === null || arbiter === undefined) return false;
+    const until = (isSo: () => boolean, stepMs: number): void => {
+      for (let ms = 0; ms < LEASE_MS && !isSo(); ms += stepMs) stage.pass(stepMs);
+    };
+    const copy = store.copy();
+    const move = {
+      verb: "switchover",
+      service: "m1",
+      to: names.waiting,
+      force: false,
+      evenIfAlive: false,
+    } as const;
+    arbiter.command(move, () => {});
+    until(() => stage.active() === names.waiting, 1);
+    if (stage.active() !== names.waiting) return false;
+    stage.pass(random.between(0, LEASE_MS));
+    stage.cut(names.waiting, [names.holder, "a1"]);
+    store.restore(copy);
+    simulation.reader.leave();
+    simulation.orders.forget();
+    if (isRestarted) {
+      until(() => store.rowOf("m1")?.pastLost === true, 1);
+      arbiter.crash("kill -9");
+      arbiter.start();
+    } else {
+      const { options } = store;
+      until(() => arbiter.state?.leadership.mode === "loading", 0.1);
+      store.options = { ...options, unknownProbability: 1 };
+      until(() => arbiter.state?.leadership.needsNewTerm === true, 0.05);
+      store.options = options;
+    }
+    stage.pass(5 * LEASE_MS);
+    return true;
+  });
+}
+
+/**
+ * An arbiter comes to the files while the only one that leads, and is listed, can't reach the store. It is
+ * on the store's side, with the candidate that waits; the leader goes on with its holder, without an end.
+ */
+function newcomer(seed: number): string | null {
+  return played(seed, { arbiters: 2, arbiterLeaseMs: 1000 }, (stage, random) => {
+    const { simulation } = stage;
+    const { leader, store, absent, whole } = simulation;
+    const other = simulation.arbiters.find((one) => one !== leader);
+    if (leader === null || leader.process === null || other === undefined) return false;
+    absent.add(other.name);
+    other.crash("it leaves");
+    simulation.configure(whole);
+    stage.pass(random.between(3000, 5000));
+    const names = pair(stage);
+    if (names === null) return false;
+    store.cutOff.add(leader.process);
+    for (const name of [leader.name, names.holder]) stage.cut(name, [other.name, names.waiting]);
+    absent.delete(other.name);
+    simulation.configure(whole);
+    other.start();
+    stage.pass(12_000);
+    store.cutOff.clear();
+    return true;
+  });
+}
+
 const SLOW_STORE = { latencyMs: 100, unknownProbability: 0, slowProbability: 0, slowMs: 0 } as const;
 
 const TRANSCRIPTS = new URL("../../transcripts/", import.meta.url);
@@ -315,6 +423,10 @@ export type AttackName =
   | "two leaders, promised"
   | "two leaders, a friend's promise"
   | "transcripts"
+  | "without the store"
+  | "lost past, lost commit"
+  | "lost past, lost leader"
+  | "newcomer"
   | "two leaders, slow store"
   | "late renewal"
   | "late renewal, later answer";
@@ -331,6 +443,10 @@ export const ATTACKS: Readonly<Record<AttackName, Attack>> = {
   "two leaders, promised": (seed) => twoLeaders(seed, { isHeard: true }),
   "two leaders, a friend's promise": (seed) => twoLeaders(seed, { hasFriend: true }),
   transcripts,
+  "without the store": withoutStore,
+  "lost past, lost commit": (seed) => lostPast(seed, false),
+  "lost past, lost leader": (seed) => lostPast(seed, true),
+  newcomer,
   "late renewal": (seed) => lateRenewal(seed, 0),
   "late renewal, later answer": (seed) => lateRenewal(seed, LEASE_MS * 0.3),
 };

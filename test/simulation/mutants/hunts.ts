@@ -1,5 +1,5 @@
 /** Worlds to hunt in: small and quiet, but for the faults under which a kind of rule is needed. */
-import { OUTAGES, RESTORED, STRAY } from "../../../src/simulator/trouble.ts";
+import { OPERATORS, OUTAGES, RESTORED, STRAY } from "../../../src/simulator/trouble.ts";
 import { aim, LEASE_MS } from "../aims.ts";
 import type { Hunt } from "./mutant.ts";
 
@@ -174,6 +174,7 @@ export const BAD_STORE: Hunt = {
 
 export const STORE_OUTAGES: Hunt = { name: "a store that is mostly away", overrides: OUTAGES };
 export const STORE_RESTORED: Hunt = { name: "a store restored from old copies", overrides: RESTORED };
+export const MANY_OPERATORS: Hunt = { name: "operators who do a lot", overrides: OPERATORS };
 export const SECOND_STORE: Hunt = { name: "a second arbiter with a store of its own", overrides: STRAY };
 
 /** Everything that daemons know, and the store has forgotten. */
@@ -270,6 +271,26 @@ export const SPLIT_FRIEND: Hunt = {
   attack: "two leaders, a friend's promise",
   once: false,
 };
+export const WITHOUT_STORE: Hunt = {
+  name: "the leader alone, or nobody, reaches the store",
+  attack: "without the store",
+  once: false,
+};
+export const LOST_PAST_AND_COMMIT: Hunt = {
+  name: "a store is restored, and what the leader finds out of it isn't written down",
+  attack: "lost past, lost commit",
+  once: false,
+};
+export const LOST_PAST_AND_LEADER: Hunt = {
+  name: "a store is restored, and the leader that found it out dies",
+  attack: "lost past, lost leader",
+  once: false,
+};
+export const NEWCOMER: Hunt = {
+  name: "an arbiter joins while the leader can't reach the store",
+  attack: "newcomer",
+  once: false,
+};
 export const STORIES: Hunt = { name: "the golden transcripts", attack: "transcripts", once: true };
 export const LATE_RENEWAL: Hunt = {
   name: "a renewal with a new candidate comes late",
@@ -342,6 +363,19 @@ export const HANGING: Hunt = {
   overrides: aim(
     { onArbiterLoss: "demote", workload: { hangProbability: 1 } },
     { partitionMeanMs: 8 * LEASE_MS },
+  ),
+};
+
+export const SLOW_STARTS: Hunt = {
+  name: "programs that take longer than a lease to start, sometimes too long",
+  overrides: aim(
+    { arbiters: 2, spares: 2, activationTimeoutMs: 2 * LEASE_MS, workload: { activationMs: 1.5 * LEASE_MS } },
+    {
+      partitionMeanMs: 2 * LEASE_MS,
+      exitMeanMs: 3 * LEASE_MS,
+      arbiterCrashMeanMs: 8 * LEASE_MS,
+      commandMeanMs: 2 * LEASE_MS,
+    },
   ),
 };
 

@@ -8,13 +8,17 @@ import { DAEMON_RULES } from "./daemon-rules.ts";
 import { FAREWELL_RULES } from "./farewell-rules.ts";
 import { LEADERSHIP_RULES } from "./leadership-rules.ts";
 import type { Mutant, Verdict } from "./mutant.ts";
+import { OPERATOR_RULES } from "./operator-rules.ts";
 import { ROWS } from "./rows.ts";
+import { STORE_RULES } from "./store-rules.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...DAEMON_RULES,
   ...FAREWELL_RULES,
   ...ARBITER_RULES,
   ...LEADERSHIP_RULES,
+  ...STORE_RULES,
+  ...OPERATOR_RULES,
   ...ROWS,
 ];
 

@@ -4,7 +4,19 @@
  */
 import { HOLD_TABLE } from "../../../src/core/daemon-table.ts";
 import { SERVICE_TABLE } from "../../../src/core/service-table.ts";
-import { BUSY, FROZEN_ARBITER, ORDERS, SLOW_NETWORK, STORE_RESTORED, STORIES } from "./hunts.ts";
+import {
+  BAD_STORE,
+  BUSY,
+  FROZEN_ARBITER,
+  MANY_OPERATORS,
+  ORDERS,
+  SECOND_STORE,
+  SLOW_NETWORK,
+  SLOW_STARTS,
+  STORE_OUTAGES,
+  STORE_RESTORED,
+  STORIES,
+} from "./hunts.ts";
 import type { Hunt, Mutant } from "./mutant.ts";
 
 const TABLES = [
@@ -29,11 +41,27 @@ const TABLES = [
 /** Rows that the worlds of everything seldom take. */
 const AIMED: Readonly<Record<string, Hunt>> = {
   "arbiter 113": STORE_RESTORED,
+  "arbiter 212": SLOW_STARTS,
+  "arbiter 220": STORE_OUTAGES,
+  "arbiter 231": MANY_OPERATORS,
   "arbiter 340": ORDERS,
   "arbiter 350": ORDERS,
+  "arbiter 351": MANY_OPERATORS,
+  "arbiter 401": SLOW_STARTS,
+  "arbiter 451": MANY_OPERATORS,
   "arbiter 500": FROZEN_ARBITER,
+  "arbiter 501": SLOW_STARTS,
+  "arbiter 650": ORDERS,
+  "daemon 311": SLOW_STARTS,
+  "daemon 312": ORDERS,
   "daemon 313": SLOW_NETWORK,
   "daemon 314": SLOW_NETWORK,
+  "daemon 315": STORE_RESTORED,
+  "daemon 317": STORE_RESTORED,
+  "daemon 318": BAD_STORE,
+  "daemon 319": SLOW_STARTS,
+  "daemon 320": SECOND_STORE,
+  "daemon 353": STORE_RESTORED,
 };
 
 /** Rows whose absence nothing has to notice, and why. */
