@@ -224,12 +224,13 @@ export function healEverything(simulation: Simulation): void {
     host.setHealth(true);
     host.start();
   }
+  // One edit brings everything back; an arbiter isn't started before its file is there.
+  const isEdited = simulation.absent.size > 0;
   simulation.absent.clear();
-  if (simulation.model.arbiters.length < simulation.whole.arbiters.length)
-    simulation.configure({ ...simulation.model, arbiters: simulation.whole.arbiters });
+  if (isEdited) simulation.configure(simulation.whole);
   for (const host of simulation.arbiters) {
     host.resume();
     host.start();
   }
-  simulation.configure(simulation.whole);
+  if (!isEdited) simulation.configure(simulation.whole);
 }
