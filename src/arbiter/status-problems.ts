@@ -252,8 +252,21 @@ function degradation(view: ServiceView, whyNotOf: WhyNot): StatusProblem | null 
     code: "degraded",
     subject: view.row.service,
     text: `${view.row.service} is ${view.phase === "held" ? "held" : view.phase}, but not every candidate could take it: ${unable.join(", ")}.`,
-    next: "Start what is down, repair what is unhealthy or not ready, end the maintenance; a good `arbiter drill` clears one that failed.",
+    next: whatHelps(unable),
   };
+}
+
+/** What is there to be done about these, in the order of the sentences that say what is wrong. */
+function whatHelps(unable: readonly string[]): string {
+  const help = [
+    [/ is (?:down|not in)/u, "start what is down"],
+    [/ is unhealthy| is not ready \((?!its last drill)/u, "repair what is unhealthy or not ready"],
+    [/its last drill/u, "mend what failed in the drill and try again (`arbiter drill SERVICE`)"],
+    [/in maintenance/u, "end the maintenance (`arbiter maintenance DAEMON off`)"],
+  ] as const;
+  const steps = help.flatMap(([why, step]) => (unable.some((one) => why.test(one)) ? [step] : []));
+  const text = steps.length === 0 ? "wait: it cleans up, or leaves" : steps.join(", ");
+  return `${text[0]?.toUpperCase() ?? ""}${text.slice(1)}.`;
 }
 
 function whyNot(state: ArbiterState, name: string, around: Surroundings): string | null {

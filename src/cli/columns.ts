@@ -11,6 +11,8 @@ export interface Column {
   readonly head: string;
   /** 0: never left out; the highest goes first. */
   readonly rank: number;
+  /** Free text: so many characters of it are enough for the others to stay. (Default: all) */
+  readonly enough?: number;
 }
 
 /** A text, and how it is painted on a terminal that has colours. */
@@ -28,7 +30,8 @@ export function renderColumns(
   const natural = columns.map((column, at) =>
     Math.max(column.head.length, ...rows.map((row) => lengthOf(textOf(row[at] ?? "")))),
   );
-  const kept = keptColumns(columns, natural, terminal.width);
+  const needed = natural.map((length, at) => Math.min(length, columns[at]?.enough ?? length));
+  const kept = keptColumns(columns, needed, terminal.width);
   const widths = narrowed(natural, kept, terminal.width);
   const head = columns.map(({ head: text }): Cell => ({ text, style: "dim" }));
   return [head, ...rows].map((row) => `${line(terminal, row, kept, widths)}\n`).join("");

@@ -43,10 +43,12 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
   const headers = await authorization(places.tokenFile);
   const client: Client = { headers, tls: await secureOptions(places.tls) };
   let urls = [...places.urls];
-  sayGuess(places);
+  let isGuessSaid = false;
 
   const ask: Connection["ask"] = async (method, path, body) => {
     if (method !== "GET") refuseGuess(places);
+    if (!isGuessSaid) sayGuess(places);
+    isGuessSaid = true;
     const failures: string[] = [];
     for (const url of urls) {
       const result = await attempt(client, method, `${url}${path}`, body);

@@ -172,7 +172,7 @@ function daemonSection({ daemons }: Status, nowWallMs: number): Section {
       { head: "CONFIG", rank: 7 },
       { head: "DRILLED", rank: 8 },
       { head: "URL", rank: 6 },
-      { head: "REASON", rank: 1 },
+      { head: "REASON", rank: 1, enough: 24 },
     ],
     rows: byUrgency(daemons, daemonIsWell).map((daemon) => ({
       isWell: daemonIsWell(daemon),

@@ -33,6 +33,8 @@ export interface DrillSight {
   readonly spare: string;
   /** The epoch when the stage began. */
   readonly fromEpoch: number;
+  /** Why the spare lost it last, in its own words; empty: it didn't, or doesn't say. */
+  readonly spareLost: string;
   /** What is wrong with the spare while it holds it; null: nothing. */
   readonly spareTrouble: string | null;
   /** Why home couldn't take it back now; null: it could. */
@@ -77,15 +79,20 @@ function fail(because: string, verdicts: DrillVerdicts = {}): DrillAct {
   return { kind: "fail", because, verdicts };
 }
 
+function whyLost({ spareLost }: DrillSight): string {
+  return spareLost === "" ? "" : ` (${spareLost})`;
+}
+
 const SPARE_FAILED: DrillVerdicts = { spare: "failed" };
 
 function onTheWayOut(sight: DrillSight): DrillAct {
   const { holder, epoch, fromEpoch, spare, home } = sight;
   const hasMoved = holder !== null && epoch > fromEpoch;
+  const why = whyLost(sight);
   if (hasMoved && holder === spare) return { kind: "hold", gapMs: sight.gapMs };
   if (hasMoved && holder === home)
-    return fail(`${spare} could not take it; ${home} has it again`, SPARE_FAILED);
-  if (hasMoved) return fail(`${spare} could not take it; it went to ${holder}`, SPARE_FAILED);
+    return fail(`${spare} could not take it${why}; ${home} has it again`, SPARE_FAILED);
+  if (hasMoved) return fail(`${spare} could not take it${why}; it went to ${holder}`, SPARE_FAILED);
   if (sight.stageMs < sight.moveTimeoutMs) return WAIT;
   // Where home never let go, the spare was never tried.
   return holder === home
@@ -95,14 +102,15 @@ function onTheWayOut(sight: DrillSight): DrillAct {
 
 function atTheSpare(sight: DrillSight): DrillAct {
   const { holder, spare, home, spareTrouble, homeTrouble } = sight;
+  const why = whyLost(sight);
   if (holder !== null && holder !== spare)
-    return fail(`${spare} lost it; ${holder} has it now`, SPARE_FAILED);
+    return fail(`${spare} lost it${why}; ${holder} has it now`, SPARE_FAILED);
   if (holder === null)
     // Suspect, or already on its way: the ordinary rules decide, and this waits to see what comes of it.
     return sight.stageMs < sight.holdMs + sight.moveTimeoutMs
       ? WAIT
-      : fail(`${spare} lost it, and nobody has it`, SPARE_FAILED);
-  if (sight.epoch > sight.fromEpoch) return fail(`${spare} lost it, and got it again`, SPARE_FAILED);
+      : fail(`${spare} lost it${why}, and nobody has it`, SPARE_FAILED);
+  if (sight.epoch > sight.fromEpoch) return fail(`${spare} lost it${why}, and got it again`, SPARE_FAILED);
   if (spareTrouble !== null)
     return homeTrouble === null
       ? { kind: "goHome", failure: spareTrouble }

@@ -165,6 +165,7 @@ function sightOf(step: Step, view: ServiceView, run: DrillRun, stageSinceMs: num
     home: run.home,
     spare: run.spare,
     fromEpoch: run.fromEpoch,
+    spareLost: lostBecause(view, run),
     spareTrouble:
       spare !== null && spare.unhealthyReports > 0
         ? `${run.spare} said that it is unhealthy${spare.report?.reason === "" ? "" : ` (${spare.report?.reason ?? ""})`}`
@@ -178,6 +179,15 @@ function sightOf(step: Step, view: ServiceView, run: DrillRun, stageSinceMs: num
     interruption: interruption(state, view.spec.name),
     failure: run.failure,
   };
+}
+
+/** As its report said it that proved its epoch over, in this drill. */
+function lostBecause({ history }: ServiceView, { spare, fromEpoch }: DrillRun): string {
+  const said = history.findLast(
+    ({ epoch, evidence }) =>
+      epoch > fromEpoch - 1 && evidence["daemon"] === spare && typeof evidence["reason"] === "string",
+  )?.evidence["reason"];
+  return typeof said === "string" ? said : "";
 }
 
 function interruption({ settings }: ArbiterState, service: string): string | null {

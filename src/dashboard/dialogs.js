@@ -264,6 +264,11 @@ function isMeant(moves, at, atWallMs) {
   return at === moves.findIndex(({ began }) => Date.parse(began) <= atWallMs);
 }
 
+/** What led to a move lies before it began. */
+function sinceText(ms) {
+  return `${ms < 0 ? "−" : "+"}${durationText(Math.abs(ms))}`;
+}
+
 function ExplainedMove({ move, isOpen }) {
   const beganMs = Date.parse(move.began);
   return html`<details open=${isOpen}>
@@ -272,7 +277,7 @@ function ExplainedMove({ move, isOpen }) {
       ${move.steps.map(
         ({ at, text, row }) =>
           html`<li>
-            <span class="quiet">+${durationText(Date.parse(at) - beganMs)}</span> ${text}
+            <span class="quiet">${sinceText(Date.parse(at) - beganMs)}</span> ${text}
             ${row !== null && html` <span class="quiet">(row ${row})</span>`}
           </li>`,
       )}

@@ -187,6 +187,66 @@ describe("the dashboard", () => {
   );
 });
 
+describe("a page with a token whose arbiter dies", () => {
+  test.skipIf(isMissing())(
+    "goes on at another one, says so, asks for the token again and goes on with what was ordered",
+    { timeout: 120_000 },
+    async () => {
+      const made = await Rig.create();
+      rig = made;
+      const secret = "a-token-of-the-cluster-0123456789";
+      made.write("token", `${secret}\n`);
+      made.writeCluster("[security]\ntoken_file = token\n");
+      const second = await freePort();
+      made.write(
+        "daemons/arbiter-2.cfg",
+        `arbiter_name  arbiter-2\naddress  127.0.0.1\nport  ${second}\nspare  1\n`,
+      );
+      const arbiter = made.spawn("arbiter-master");
+      const other = made.spawn("arbiter-2");
+      await arbiter.ready();
+      await other.ready();
+      if (browser === null) throw new Error("no browser");
+      const page = await browser.newPage();
+      const asked: string[] = [];
+      page.on("request", (request) => asked.push(request.url()));
+      page.on("framenavigated", (frame) => asked.push(frame.url()));
+      await page.goto(made.url);
+      await page.locator(".arbiters", { hasText: "arbiter-2" }).waitFor({ timeout: WAIT_MS });
+      await page.getByRole("button", { name: "token …" }).click();
+      await page.getByRole("textbox", { name: "token" }).fill(secret);
+      await page.keyboard.press("Enter");
+      // While somebody reads a dialog the page stays.
+      await page.getByRole("button", { name: "operate …" }).click();
+      await arbiter.stop("SIGKILL");
+      await page.locator(".silent").waitFor({ timeout: WAIT_MS });
+      expect(new URL(page.url()).port).toBe(String(made.port));
+      await page.keyboard.press("Escape");
+      await page.waitForURL((url) => url.port === String(second), { timeout: 60_000 });
+      const arrived = page.getByRole("alert").filter({ hasText: "you go on at arbiter-2" });
+      await arrived.waitFor({ timeout: WAIT_MS });
+      expect(await arrived.textContent()).toContain("arbiter-master doesn't answer");
+      expect(page.url()).toBe(`http://127.0.0.1:${second}/`);
+      expect(asked.filter((url) => url.includes(secret))).toEqual([]);
+      expect(await barriers(page)).toEqual([]);
+      // Without it, an order is refused and asks for it; after that it stands there again, to be confirmed.
+      await page.getByRole("button", { name: "operate …" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: "Resume everything …" }).click();
+      await dialog.getByRole("button", { name: "Resume everything", exact: true }).click();
+      await dialog.getByRole("button", { name: "Give the token …" }).click();
+      await page.getByRole("textbox", { name: "token" }).fill(secret);
+      await page.keyboard.press("Enter");
+      await dialog.getByRole("button", { name: "Pause everything …" }).click();
+      await dialog.getByRole("textbox", { name: "reason" }).fill("an arbiter is gone");
+      await dialog.getByRole("button", { name: "Pause everything", exact: true }).click();
+      await dialog.getByText("every service is paused").waitFor({ timeout: WAIT_MS });
+      await dialog.getByRole("button", { name: "Close" }).click();
+      await arrived.waitFor({ state: "detached", timeout: WAIT_MS });
+    },
+  );
+});
+
 describe("ten thousand daemons", () => {
   test.skipIf(isMissing())(
     "are scrolled and filtered through a window of rows",

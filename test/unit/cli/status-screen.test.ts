@@ -57,6 +57,15 @@ describe("the screen", () => {
       expect(Array.from(line).length).toBeLessThanOrEqual(width);
   });
 
+  test("a long reason is cut before other columns go", () => {
+    const missing = ["it runs with another file than the arbiter's: restart it with the present one"];
+    const spare = daemonStatus({ name: "spare", state: "waiting", ready: false, missing, services: [] });
+    const screen = statusScreen(status({ daemons: [spare] }), terminal(110), NOW, false);
+    const line = screen.split("\n").find((one) => one.startsWith("spare"));
+    expect(line).toMatch(/^spare +waiting, not ready +- .*it runs with another fi.*…$/u);
+    expect(line).toContain("0.8 ms");
+  });
+
   test("a pause shows its owner", () => {
     const pause = { by: "alice@ops", reason: "switch", until: null, all: false };
     const paused = status({ services: [serviceStatus({ pause })] });

@@ -124,7 +124,9 @@ describe("a drill", () => {
     world.advance(20_000);
     expect(holder(world)).toBe("m");
     expect(drillEvents(world).at(-1)).toBe("drill.failed");
-    expect(last(world)).toContain("s could not take it; m has it again");
+    expect(last(world)).toContain(
+      "s could not take it (its activation failed: no such program); m has it again",
+    );
   });
 
   test("ends where an operator interferes: the order counts, not the drill", () => {
@@ -189,6 +191,7 @@ describe("what comes next in a drill", () => {
     home: "m",
     spare: "s",
     fromEpoch: 1,
+    spareLost: "",
     spareTrouble: null,
     homeTrouble: null,
     interruption: null,
