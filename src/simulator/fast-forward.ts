@@ -18,9 +18,9 @@ import type { Quiet, QuietDaemon } from "./quiet.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** Less than so many turns aren't worth the writing. */
-const FEWEST_TURNS = 8;
+const FEWEST_TURNS = 2;
 /** Turns of each loop that are played before whatever comes next. */
-const PLAYED_TURNS = 2;
+const PLAYED_TURNS = 1;
 
 /** One daemon's check loop. */
 interface CheckLoop {

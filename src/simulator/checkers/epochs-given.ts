@@ -23,9 +23,15 @@ export class EpochsGiven {
   /** Every epoch that was ever committed, by cluster, service and epoch. */
   readonly #committed = new Map<string, Committed[]>();
   #past = 0;
+  /** By service, what was last asked for: each renewal asks for the same. */
+  readonly #latest = new Map<
+    string,
+    { readonly clusterId: string; readonly epoch: number; readonly to: string; readonly one: Committed }
+  >();
 
   /** Null: everything is forgotten. Else what the copy knows. */
   restored(rows: readonly ServiceRow[] | null): void {
+    this.#latest.clear();
     if (rows === null) {
       this.#past += 1;
       return;
@@ -45,17 +51,21 @@ export class EpochsGiven {
     if (holder === null || bootId === null || isKnown) return false;
     const one = { holder, bootId, past: this.#past, isGiven: false, isLost: false };
     this.#committed.set(key, [...known, one]);
+    this.#latest.delete(service);
     return true;
   }
 
   /** It is assigned to that boot: for whom it was committed; null: for nobody. */
   given(clusterId: string, service: string, epoch: number, to: string): Committed | null {
+    const latest = this.#latest.get(service);
+    if (latest?.epoch === epoch && latest.to === to && latest.clusterId === clusterId) return latest.one;
     const known = this.#committed.get(`${clusterId} ${service}@${epoch}`) ?? [];
     const one = known.findLast(({ bootId }) => bootId === to) ?? known[0];
     if (one === undefined) return null;
     const other = known.find(({ past, isGiven }) => past === one.past && isGiven);
     if (other !== undefined) return other;
     one.isGiven = one.bootId === to;
+    if (one.isGiven) this.#latest.set(service, { clusterId, epoch, to, one });
     return one;
   }
 }
