@@ -197,6 +197,8 @@ export type ArbiterEvent = Moment &
         /** Where it came from, for the event alone. */
         readonly origin?: Readonly<Record<string, string>>;
         readonly command: OperatorCommand;
+        /** Of a failover that had to wait: the epoch that it was about when it came. (Default: the present one) */
+        readonly aboutEpoch?: number;
       }
     /** A leader asks this arbiter not to lead for a while; answered by `answerArbiterPromise`. */
     | {

@@ -5,7 +5,7 @@
  * it asks for stands in the settings until it is done, so that a new leader goes on with it.
  */
 import type { ArbiterEvent, OperatorCommand } from "./arbiter-io.ts";
-import type { DaemonView, ServiceView } from "./arbiter-state.ts";
+import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { touch } from "./checks.ts";
 import { liftBudget } from "./failover-budget.ts";
 import { accept, refuse, settingsOf } from "./command-answers.ts";
@@ -49,7 +49,7 @@ export function command(step: Step, event: Commanded): void {
       `The store doesn't answer (${state.leadership.storeProblem ?? "no new term yet"}): nothing can be changed until it is back.`,
     );
   if (event.command.verb !== "transfer" && settingsAreBusy(state)) {
-    state.waitingCommands.push(event);
+    state.waitingCommands.push(knowingEpoch(state, event));
     return;
   }
   switch (event.command.verb) {
@@ -71,6 +71,13 @@ export function command(step: Step, event: Commanded): void {
     case "transfer":
       return handOver(step, event, event.command.to);
   }
+}
+
+/** Whom a failover is to end is who holds it now, not who may have it once the order's turn comes (I1). */
+function knowingEpoch({ services }: ArbiterState, event: Commanded): Commanded {
+  const { command: wanted, aboutEpoch } = event;
+  const view = wanted.verb === "failover" ? services.get(wanted.service) : undefined;
+  return view === undefined || aboutEpoch !== undefined ? event : { ...event, aboutEpoch: view.row.epoch };
 }
 
 /** What waited for a commit of settings; together, in the order in which it came. */
@@ -221,7 +228,14 @@ function failbackOrder(step: Step, event: Commanded, view: ServiceView, holder: 
 
 function failover(step: Step, event: Commanded, view: ServiceView, wanted: MoveCommand): void {
   const { service } = wanted;
-  const holder = view.row.holder;
+  const { holder, epoch } = view.row;
+  if (event.aboutEpoch !== undefined && event.aboutEpoch !== epoch)
+    return refuse(
+      step,
+      event,
+      409,
+      `${service} has moved while the order waited: ${holder ?? "nobody"} has it at epoch ${epoch}. Look again.`,
+    );
   if (!isOpen(view) || holder === null)
     return refuse(step, event, 409, `${service} has no holder; it waits for an eligible candidate.`);
   if (wanted.to === holder)

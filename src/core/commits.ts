@@ -64,6 +64,8 @@ function rowCommitted(step: Step, view: ServiceView, row: ServiceRow, commitId: 
   view.heldSinceMs = null;
   view.acknowledgedSet = 0;
   view.proof = null;
+  // It was about whoever had it before (I1).
+  view.order = null;
   view.activationDeadlineMs = step.nowMs + view.spec.activationTimeoutMs;
   if (row.cleared === row.epoch - 1) view.boundMs = 0;
   if (before !== null && before !== row.holder) step.state.holdings.get(before)?.delete(row.service);

@@ -1,6 +1,8 @@
 /** What the simulator looks with must itself see what is wrong, and nothing else. */
 import { describe, expect, test } from "vitest";
 import type { ServiceRow } from "../../src/core/model.ts";
+import type { CommandAnswer, OperatorCommand } from "../../src/core/arbiter-io.ts";
+import { OrdersKept } from "../../src/simulator/checkers/orders-kept.ts";
 import { EpochsGiven } from "../../src/simulator/checkers/epochs-given.ts";
 
 function rowOf(epoch: number, holder: string): ServiceRow {
@@ -62,5 +64,32 @@ describe("I2, over a store that is restored", () => {
     epochs.restored(null);
     expect(epochs.committed("c", rowOf(5, "s"))).toBe(true);
     expect(given(epochs, "s")).toBe("s");
+  });
+});
+
+describe("I5, over a store that is restored", () => {
+  const on: OperatorCommand = { verb: "maintenance", daemon: "m", on: true, reason: "" };
+  const done: CommandAnswer = { status: 202, text: "", eventSeq: 1 };
+  const undone = { pauses: {}, maintenance: {}, moves: {}, joined: {} };
+
+  test("what was acknowledged stays", () => {
+    const orders = new OrdersKept();
+    orders.given("one", on);
+    orders.answered("one", on, done);
+    expect(orders.check(undone)).toMatch(/^I5: m was acknowledged/u);
+    orders.forget();
+    expect(orders.check(undone)).toBeNull();
+  });
+
+  // Seen (world restored, seed 1377274070): it was on disk, then lost, then the answer came.
+  test("an order that was lost before its answer came may be gone", () => {
+    const orders = new OrdersKept();
+    orders.given("one", on);
+    orders.forget();
+    orders.answered("one", on, done);
+    expect(orders.check(undone)).toBeNull();
+    orders.given("other", on);
+    orders.answered("other", on, done);
+    expect(orders.check(undone)).toMatch(/^I5/u);
   });
 });

@@ -8,6 +8,8 @@ import type { Settings } from "../../core/model.ts";
 export class OrdersKept {
   /** Orders that aren't answered yet, perhaps never, by daemon: until then either is right. */
   readonly #open = new Map<string, Set<string>>();
+  /** Given before the store was restored: what is said of them may be of what is lost by then. */
+  readonly #lost = new Set<string>();
   /** What was acknowledged last, by daemon. */
   readonly #said = new Map<string, boolean>();
 
@@ -23,12 +25,13 @@ export class OrdersKept {
     // "Not in maintenance": refused, so that nothing changes.
     if (status === 503) this.#said.delete(daemon);
     else this.#open.get(daemon)?.delete(id);
-    if (status === 202) this.#said.set(daemon, on);
+    if (status === 202 && !this.#lost.has(id)) this.#said.set(daemon, on);
   }
 
   /** The store was restored or emptied. */
   forget(): void {
     this.#said.clear();
+    for (const ids of this.#open.values()) for (const id of ids) this.#lost.add(id);
   }
 
   /** What is written now. */
