@@ -20,6 +20,8 @@ const LATENESS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1];
 /** From a fast disk's sync to a server's time-out. */
 const STORE_SECONDS = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 
+const LOOP = { name: "arbiter_event_loop_delay_seconds", resolutionMs: 20, onDemand: false } as const;
+
 export class ArbiterMetrics {
   readonly #registry = new Registry();
   readonly #registers = [this.#registry];
@@ -83,7 +85,7 @@ export class ArbiterMetrics {
   constructor(state: ArbiterState, around: MetricsAround) {
     this.#moves = new MoveMetrics(state, this.#registry);
     addStateMetrics(this.#registry, state, around);
-    this.#endProcess = addProcessMetrics(this.#registry, "arbiter_event_loop_delay_seconds");
+    this.#endProcess = addProcessMetrics(this.#registry, LOOP);
   }
 
   get contentType(): string {

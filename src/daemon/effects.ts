@@ -35,6 +35,8 @@ export interface EffectParts {
   readonly timers: TimerWheel;
   readonly push: (happening: Happening) => void;
   readonly left: () => void;
+  /** URLs of the arbiters that the last assignment named. */
+  readonly arbiters: () => readonly string[];
 }
 
 type Effect<K extends DaemonEffect["kind"]> = Extract<DaemonEffect, { readonly kind: K }>;
@@ -114,13 +116,13 @@ export class EffectRunner {
   }
 
   async #activate(effect: Effect<"activate">): Promise<void> {
-    const { workload, leases, push } = this.#parts;
+    const { workload, leases, push, arbiters } = this.#parts;
     const { service, epoch, config, leaseEndMs } = effect;
     const key = `${service} ${epoch}`;
     this.#activating.set(key, false);
     let failure: string | null = null;
     try {
-      await workload.activate({ service, epoch, config, leaseEndMs });
+      await workload.activate({ service, epoch, config, leaseEndMs, arbiters: arbiters() });
     } catch (error) {
       failure = cutReason(messageOf(error));
     }

@@ -17,7 +17,8 @@ const SHORTEST_KEEP_ALIVE_MS = 65_000;
 /** A client that dawdles over its headers or its body is cut off. */
 const HEADERS_TIMEOUT_MS = 4_000;
 const REQUEST_TIMEOUT_MS = 5_000;
-const LOOK_FOR_DAWDLERS_EVERY_MS = 1_000;
+/** Each look wakes the process, so not more often than it matters. */
+const LOOK_FOR_DAWDLERS_EVERY_MS = 3_000;
 /** Arbiters, fellow candidates, load balancers and a scraper or two need a few dozen. */
 const MOST_CONNECTIONS = 512;
 /** A daemon that serves its own users at this port has more of them; arbiters must still get through. */

@@ -14,12 +14,12 @@ export interface DaemonMetrics {
 }
 
 /** A daemon that waits shouldn't wake fifty times a second: that alone cost half a percent of a core. */
-const LOOP_RESOLUTION_MS = 250;
+const LOOP = { name: "arbiter_daemon_event_loop_delay_seconds", resolutionMs: 250, onDemand: true } as const;
 
 export function createDaemonMetrics(report: () => Report): DaemonMetrics {
   const registry = new Registry();
   const registers = [registry];
-  addProcessMetrics(registry, "arbiter_daemon_event_loop_delay_seconds", LOOP_RESOLUTION_MS);
+  addProcessMetrics(registry, LOOP);
   const held = new Gauge({
     name: "arbiter_daemon_services_held",
     help: "Services that it holds.",

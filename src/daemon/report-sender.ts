@@ -33,6 +33,7 @@ export class ReportSender {
   readonly #options: CallOptions;
   readonly #onSent: (wasDelivered: boolean) => void;
   #leader: string | null = null;
+  #known = "";
   #idle: PromiseWithResolvers<void> | null = null;
 
   constructor(options: CallOptions, onSent: (wasDelivered: boolean) => void) {
@@ -51,6 +52,10 @@ export class ReportSender {
 
   /** The arbiters as they are now known. Those not listed any more get nothing more. */
   setArbiters(urls: readonly string[], leader: string | null): void {
+    // Said with each assignment, and nearly always the same.
+    const known = [leader, ...urls].join(" ");
+    if (known === this.#known) return;
+    this.#known = known;
     this.#leader = leader;
     const wanted = new Set(urls.map((url) => originOf(url)).filter((url) => url !== null));
     for (const [url, slot] of this.#slots) {

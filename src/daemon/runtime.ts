@@ -8,7 +8,7 @@
  * is open. Order of the end: the last report is delivered (or a second has passed), then the port
  * closes, last of all: who finds it closed may take that as a hint that nothing runs here.
  */
-import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import { hash, randomBytes, randomUUID } from "node:crypto";
 import type { DaemonEffect, DaemonEvent, DaemonOptions } from "../core/daemon-io.ts";
 import { createDaemon, reportOf, stepDaemon } from "../core/daemon.ts";
 import type { DaemonState } from "../core/daemon.ts";
@@ -41,6 +41,8 @@ import type { Workload, WorkloadSink } from "./workload.ts";
 
 /** The last report gets so long; the lease's end and the next check bring the same. */
 const LAST_REPORT_MS = 1000;
+/** After a sleep of the machine a launched program is its guard's affair, which looks far more often. */
+const LAUNCHERS_NAP_MS = 1000;
 /** Exit code of a process whose core broke an invariant: its leases run out, which is safe. */
 const BROKEN_EXIT_CODE = 71;
 
@@ -168,6 +170,7 @@ async function wire(
   const leases = new LeaseTable(nowMs, (all) => watch?.update(all));
   const pending = new PendingAnswers();
   const timers = new TimerWheel({
+    ...(workload.launched && { longestNapMs: LAUNCHERS_NAP_MS }),
     onFire: () => {
       // The poll phase comes between: after a stall the renewal may lie in the socket already, and is
       // read before anything is given up. What must not wait is watched over from outside.
@@ -178,7 +181,8 @@ async function wire(
   const { promise: left, resolve } = Promise.withResolvers<void>();
   const push = (happening: Happening): void => queue.push({ ...happening, nowMs: nowMs() });
   const parts = { options, workload, folder, leases, sender, asker, metrics, pending, timers, push };
-  const runner = new EffectRunner({ ...parts, left: resolve });
+  const arbiters = (): readonly string[] => state.arbiters.map(({ url }) => url);
+  const runner = new EffectRunner({ ...parts, arbiters, left: resolve });
   const queue = stepQueue(state, runner, options);
   const stop = (): void => {
     queue.stop();
@@ -215,10 +219,14 @@ function coreOptions(options: RuntimeOptions, stateId: string, workload: Workloa
   };
 }
 
-/** A tag that only this boot can make: the key is drawn now and never leaves the process. */
+/**
+ * A tag that only this boot can make: the key is drawn now and never leaves the process. Two are made at
+ * every check, and a plain hash costs a tenth of an HMAC. Of its 512 bits 132 are shown: nobody can go on
+ * from there with a longer text, which is what a key in front of the text has to fear.
+ */
 function bootTag(): (text: string) => string {
-  const key = randomBytes(32);
-  return (text) => createHmac("sha256", key).update(text).digest("base64url").slice(0, 22);
+  const key = randomBytes(64).toString("base64url");
+  return (text) => hash("sha512", `${key}${text}`, "base64url").slice(0, 22);
 }
 
 function stepQueue(

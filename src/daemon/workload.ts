@@ -10,6 +10,8 @@ export interface ActivationContext {
   readonly config: Readonly<Record<string, string>>;
   /** On the runtime's clock (`nowMs()`). */
   readonly leaseEndMs: number;
+  /** URLs of the arbiters that the daemon knows. */
+  readonly arbiters: readonly string[];
 }
 
 /** Called by the workload at any time; the runtime turns each into an event of its queue. */

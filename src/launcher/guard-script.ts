@@ -2,17 +2,19 @@
  * The guard: a shell of 3 MB that kills a process group when the lease is over, whatever has
  * become of the launcher (I1).
  *
- * It is not a Node process, and it does nothing but wait on a pipe. The launcher writes one line
- * whenever something changes, and each line states everything: `GROUP START END CGROUP`: the process
- * group to watch over (0: none), the start time of its first process, the instant at which what still
- * runs must be killed (`-`: no lease yet), and the control group's folder, if there is one. It kills when that instant has come, which covers a launcher
- * that is stopped, starved or in an endless loop, and when the pipe closes, which covers one that
- * was killed. It ends only after the group is empty: it has inherited the lock on the state folder,
- * so that no new launcher begins before.
+ * It is not a Node process, and it does nothing but wait on a pipe. The launcher writes a line that states
+ * everything whenever a group comes or goes: `GROUP START END CGROUP`: the process group to watch over
+ * (0: none), the start time of its first process, the instant at which what still runs must be killed
+ * (`-`: no lease yet), and the control group's folder, if there is one. A renewal is `=END`, the new
+ * instant alone: a shell reads a pipe byte by byte, and renewals are nearly all that it reads. Each line is answered.
+ * It kills when the instant has come, which covers a launcher that is stopped, starved or in an endless
+ * loop, and when the pipe closes, which covers one that was killed. It ends only after the group is empty: it
+ * has inherited the lock on the state folder, so that no new launcher begins before.
  *
  * Instants are hundredths of a second of /proc/uptime, which goes on while the machine sleeps. Bash
  * reads that file without starting a process, so waiting costs nothing. `read -t` doesn't count
- * sleep: so it never waits longer than `NAP_S` before it looks at the clock again. One hundredth is
+ * sleep: so where the kernel can put the machine to sleep (`/sys/power/state` names a way, or isn't there
+ * to be asked), it never waits longer than `NAP_CS` before it looks at the clock again. One hundredth is
  * taken off for the clock's grain: it may kill 20 ms early, never late.
  *
  * A guard that was kept waiting for the processor first reads what came meanwhile: the lease may have
@@ -24,9 +26,10 @@
  *
  * It must be bash: `read -t` and reading without a new process are not in POSIX.
  */
+import { NOTED, WATCHING } from "./guard-answers.ts";
 
-/** After the machine has slept, a program whose lease is over meanwhile runs for so long at most. */
-const NAP_S = "0.2";
+/** Hundredths of a second. After the machine has slept, a program whose lease is over meanwhile runs so long at most. */
+const NAP_CS = 20;
 
 /** One of its words in the process list, by which it is known. */
 export const GUARD_NAME = "arbiter-guard";
@@ -36,6 +39,11 @@ trap '' HUP INT QUIT TERM USR1 USR2 PIPE TSTP
 echo -500 2>/dev/null >/proc/self/oom_score_adj
 exec 8<> <(:)
 group=0 start=0 end=- cgroup=
+sleeps=unknown
+if [[ -r /sys/power/state ]]; then
+  sleeps=
+  { read -r sleeps </sys/power/state; } 2>/dev/null
+fi
 
 populated() {
   local line
@@ -86,16 +94,21 @@ strike() {
 while :; do
   wait=3600
   if ((group > 1)) && [[ $end != - ]]; then
-    wait=${NAP_S}
     read -r up _ </proc/uptime
     left=$((end - 10#\${up/./} - 1))
     if ((left <= 0)) && ! read -r -t 0; then strike; echo struck; continue; fi
     ((left < 1)) && left=1
-    ((left < 20)) && printf -v wait '0.%02d' "$left"
+    [[ -n $sleeps ]] && ((left > ${NAP_CS})) && left=${NAP_CS}
+    printf -v wait '%d.%02d' "$((left / 100))" "$((left % 100))"
   fi
   if read -r -t "$wait" to from until below; then
-    group=\${to:-0} start=\${from:-0} end=\${until:--} cgroup=$below
-    echo "watching $group"
+    if [[ $to == =* ]]; then
+      end=\${to:1}
+      echo ${NOTED}
+    else
+      group=\${to:-0} start=\${from:-0} end=\${until:--} cgroup=$below
+      echo "${WATCHING}$group"
+    fi
   elif (($? <= 128)); then
     last=$end
     strike

@@ -2,12 +2,13 @@
  * The launcher's end of a guard (see guard-script.ts): starts it, tells it what to watch over, and
  * replaces it when it dies.
  *
- * Each line states everything, so a new guard needs the last line only, and nothing that was lost
- * or repeated matters. A guard counts as watching once it has said so. One that can't be replaced is
- * reported as lost: the program must then be stopped, since nobody would stop it otherwise.
+ * A new guard first gets the line that states everything; a renewal is the lease's new end alone. A guard
+ * counts as watching once it has said so. One that can't be replaced is reported as lost: the program
+ * must then be stopped, since nobody would stop it otherwise.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { ArbiterError } from "../protocol/errors.ts";
+import type { GuardAnswers } from "./guard-answers.ts";
 import { GUARD_NAME, GUARD_SCRIPT } from "./guard-script.ts";
 import { uptimeCentisecondsAt } from "./uptime.ts";
 
@@ -22,6 +23,8 @@ export interface GuardOptions {
   readonly bash: string;
   /** For people who look at `ps`. */
   readonly label: string;
+  /** Where it answers. */
+  readonly answers: GuardAnswers;
   /** Inherited, and with it the lock. */
   readonly lockDescriptor: number;
   /** Each one that is started, with its pid. */
@@ -41,17 +44,23 @@ const REPLACEMENTS_IN_A_ROW = 5;
 const GOOD_LIFE_MS = 1000;
 /** It is asked to end when nothing is left that it could have to kill. */
 const CLOSE_PATIENCE_MS = 1000;
-/** `watching PID` twice over. */
-const LONGEST_ANSWER = 64;
 /** Far more than a busy machine needs for the start of a shell. */
 const ANSWER_PATIENCE_MS = 3000;
 /**
- * It answers each line within a millisecond. One that was asked so long ago and has said nothing
- * since is stopped. Longer than a busy machine keeps a shell waiting, and far shorter than
- * the two seconds of an ordinary lease: its successor knows the lease's end before that has come.
+ * It answers each line within a millisecond. One that was asked so long ago and has said nothing since is
+ * stopped: that is seen when the next line is written (every third of a second with the default lease).
+ * Longer than a busy machine keeps a shell waiting, and far shorter than an ordinary lease: its successor
+ * knows the lease's end before that has come.
  */
-const SILENCE_LIMIT_MS = 400;
-const READ_FIRST_MS = 20;
+const SILENCE_LIMIT_MS = 300;
+/** One that was just started has a shell to load first, on a machine that may be busy with just that. */
+const START_LIMIT_MS = 1000;
+/** And where no line follows. */
+const LOOK_AFTER_MS = 1000;
+/** A machine that stood still gives the processor to the guard before it is judged. */
+const GRACE_MS = 20;
+/** A shell starts within some five; only then somebody waits for its word. */
+const LISTEN_EVERY_MS = 1;
 
 export class Guard {
   readonly #options: GuardOptions;
@@ -60,16 +69,18 @@ export class Guard {
   /** `null`: no lease yet. */
   #endCs: number | null = null;
   #watching: PromiseWithResolvers<void> | null = null;
+  readonly #answers: GuardAnswers;
   #startedAt = 0;
   #failuresInARow = 0;
   #isClosing = false;
   #lostReason: string | null = null;
-  /** Runs from the first line that it has not answered yet. */
-  #answerTimer: NodeJS.Timeout | null = null;
-  #heard = "";
+  /** Never taken back: a timer that was set wakes the loop even if it is cleared. */
+  #lookTimer: NodeJS.Timeout | null = null;
+  #graceTimer: NodeJS.Timeout | null = null;
 
   constructor(options: GuardOptions) {
     this.#options = options;
+    this.#answers = options.answers;
     this.#start();
   }
 
@@ -84,12 +95,17 @@ export class Guard {
     this.#endCs = null;
     const watching = Promise.withResolvers<void>();
     this.#watching = watching;
-    this.#send();
+    this.#state();
+    const listening = setInterval(() => {
+      if (this.#answers.isWatching(group.pgid)) watching.resolve();
+      if (this.#isClosing) watching.reject(new ArbiterError("ERR_ARB_LAUNCHER", "The launcher is ending."));
+    }, LISTEN_EVERY_MS);
     // One that is stopped says nothing: another is asked the same.
     const timer = setInterval(() => this.#process?.kill("SIGKILL"), ANSWER_PATIENCE_MS);
     try {
       await watching.promise;
     } finally {
+      clearInterval(listening);
       clearInterval(timer);
     }
   }
@@ -97,21 +113,26 @@ export class Guard {
   /** What runs is killed at that instant of `nowMs()`, whatever becomes of this process. */
   killAt(atMs: number): void {
     this.#endCs = uptimeCentisecondsAt(atMs);
-    this.#send();
+    this.#write(`=${this.#endCs}`);
   }
 
   /** Nothing of the group is left. */
   rest(): void {
     this.#group = null;
     this.#endCs = null;
-    this.#send();
+    this.#state();
   }
 
   /** Closes its pipe: it kills what there is to kill, and ends. Resolves when it has. */
   async close(): Promise<void> {
     this.#isClosing = true;
     const guard = this.#process;
-    if (guard === null) return;
+    if (guard !== null) await this.#end(guard);
+    for (const timer of [this.#lookTimer, this.#graceTimer]) if (timer !== null) clearTimeout(timer);
+    this.#answers.close();
+  }
+
+  async #end(guard: ChildProcess): Promise<void> {
     const ended = Promise.withResolvers<void>();
     guard.once("exit", () => ended.resolve());
     guard.stdin?.end();
@@ -121,25 +142,41 @@ export class Guard {
     clearTimeout(timer);
   }
 
-  #send(): void {
+  /** All of it: what a new guard has to know. */
+  #state(): void {
     const { pgid, startTicks, cgroup } = this.#group ?? { pgid: 0, startTicks: "0", cgroup: null };
-    this.#process?.stdin?.write(`${pgid} ${startTicks} ${this.#endCs ?? "-"} ${cgroup ?? ""}\n`);
-    this.#answerTimer ??= setTimeout(() => this.#suspect(), SILENCE_LIMIT_MS).unref();
+    this.#write(`${pgid} ${startTicks} ${this.#endCs ?? "-"} ${cgroup ?? ""}`);
   }
 
-  /** Its answer may lie here unread, if it was this process that stood still: that is read first. */
+  #write(line: string): void {
+    if (this.#isClosing) return;
+    if (this.#isSilent()) this.#suspect();
+    this.#process?.stdin?.write(`${line}\n`);
+    this.#answers.asked(performance.now());
+    this.#lookTimer ??= setTimeout(() => this.#look(), LOOK_AFTER_MS).unref();
+  }
+
+  /** What lies unread is read before it is judged. */
+  #isSilent(): boolean {
+    const askedAtMs = this.#answers.read();
+    const limitMs = this.#answers.hasSpoken ? SILENCE_LIMIT_MS : START_LIMIT_MS;
+    return askedAtMs !== null && performance.now() - askedAtMs >= limitMs;
+  }
+
+  #look(): void {
+    this.#lookTimer = null;
+    if (this.#isSilent()) this.#suspect();
+    if (this.#answers.read() !== null) {
+      this.#lookTimer = setTimeout(() => this.#look(), LOOK_AFTER_MS).unref();
+    }
+  }
+
   #suspect(): void {
-    const guard = this.#process;
-    this.#answerTimer = setTimeout(() => {
-      this.#answerTimer = null;
+    this.#graceTimer ??= setTimeout(() => {
+      this.#graceTimer = null;
       // SIGKILL reaches a stopped process too; another takes its place.
-      guard?.kill("SIGKILL");
-    }, READ_FIRST_MS).unref();
-  }
-
-  #answered(): void {
-    if (this.#answerTimer !== null) clearTimeout(this.#answerTimer);
-    this.#answerTimer = null;
+      if (!this.#isClosing && this.#isSilent()) this.#process?.kill("SIGKILL");
+    }, GRACE_MS).unref();
   }
 
   #start(): void {
@@ -154,25 +191,15 @@ export class Guard {
         ARBITER_GUARD: GUARD_SCRIPT,
         ARBITER_WATCHDOG: this.#options.watchdog ?? "",
       },
-      stdio: ["pipe", "pipe", "ignore", this.#options.lockDescriptor],
+      stdio: ["pipe", this.#answers.writeDescriptor, "ignore", this.#options.lockDescriptor],
     });
     this.#process = guard;
     this.#startedAt = performance.now();
-    this.#answered();
-    this.#heard = "";
     if (guard.pid !== undefined) this.#options.onStarted(guard.pid);
     // Its end is told by `exit`; a write into a closed pipe says nothing more.
     guard.stdin?.on("error", () => {});
-    guard.stdout?.on("data", (chunk: Buffer) => this.#hear(chunk.toString("latin1")));
     guard.once("error", (error) => this.#ended(guard, error.message));
     guard.once("exit", (code, signal) => this.#ended(guard, `it ended with ${signal ?? String(code)}`));
-  }
-
-  #hear(text: string): void {
-    this.#answered();
-    this.#heard = (this.#heard + text).slice(-LONGEST_ANSWER);
-    const group = this.#group;
-    if (group !== null && this.#heard.includes(`watching ${group.pgid}\n`)) this.#watching?.resolve();
   }
 
   #ended(guard: ChildProcess, why: string): void {
@@ -190,7 +217,8 @@ export class Guard {
       return;
     }
     this.#options.log("warn", `the guard is gone (${why}); another takes its place`);
+    this.#answers.forget();
     this.#start();
-    this.#send();
+    this.#state();
   }
 }

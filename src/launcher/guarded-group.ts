@@ -17,10 +17,12 @@ import { Socket } from "node:net";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { watchBackground } from "./background.ts";
 import type { Cgroup } from "./cgroup.ts";
+import { GuardAnswers } from "./guard-answers.ts";
 import { Guard } from "./guard.ts";
 import type { GroupRecord } from "./group-record.ts";
 import { lastWordsOf } from "./last-words.ts";
 import type { OutputPipe } from "./output.ts";
+import type { Pipe } from "./pipes.ts";
 import {
   isGroupGone,
   killGroup,
@@ -55,12 +57,16 @@ export interface GoOrder {
   readonly service: string;
   readonly epoch: number;
   readonly configFile: string;
+  /** Of all arbiters, with commas; empty: none is known. */
+  readonly arbiterUrl: string;
   readonly cwd: string;
 }
 
 export interface GroupPipes {
   readonly stdout: OutputPipe;
   readonly stderr: OutputPipe;
+  /** The guard's. */
+  readonly answers: Pipe;
 }
 
 /** How the first process of the group ended. */
@@ -102,6 +108,7 @@ export class GuardedGroup {
     this.#guard = new Guard({
       bash: surroundings.bash,
       label: surroundings.label,
+      answers: new GuardAnswers(pipes.answers),
       lockDescriptor: surroundings.lockDescriptor,
       watchdog: surroundings.watchdog,
       log: surroundings.log,
@@ -203,14 +210,15 @@ export class GuardedGroup {
     channel.once("close", () => settled.resolve());
     this.#pipes.stdout.forget();
     this.#pipes.stderr.forget();
-    channel.write(`${order.service}\n${order.epoch}\n${order.configFile}\n${order.cwd}\n`);
+    const { service, epoch, configFile, arbiterUrl, cwd } = order;
+    channel.write(`${[service, epoch, configFile, arbiterUrl, cwd].join("\n")}\n`);
     await settled.promise;
     const code = /^failed (\d+)/.exec(said)?.[1];
     if (code === undefined) return;
     const word = this.#command.words[0] ?? "";
     throw new ArbiterError(
       "ERR_ARB_PROGRAM",
-      `\`${word}\` can't be run: ${SHIM_FAILURES[code] ?? `the shell said ${code}`} (cwd ${order.cwd})`,
+      `\`${word}\` can't be run: ${SHIM_FAILURES[code] ?? `the shell said ${code}`} (cwd ${cwd})`,
     );
   }
 

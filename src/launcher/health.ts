@@ -48,7 +48,7 @@ export function probeOf(options: ProbeOptions): Probe | null {
     const wanted = { url: healthUrl, text: healthText };
     asks.push(async (signal) => await askUrl(wanted, patienceMs, signal));
   }
-  if (healthTcp !== null) asks.push(async (signal) => await askPort(healthTcp, patienceMs, signal));
+  if (healthTcp !== null) asks.push(portAsker(healthTcp, patienceMs));
   if (healthCommand !== null) {
     asks.push(
       async (signal) => await askCommand(healthCommand, { ...options, title: "`health_command`" }, signal),
@@ -81,22 +81,21 @@ export async function untilWell(probe: Probe, limitMs: number, signal: AbortSign
   }
 }
 
-/** Asks until aborted, and tells each answer. */
-export async function watchHealth(
-  probe: Probe,
-  signal: AbortSignal,
-  onAnswer: (verdict: Verdict) => void,
-): Promise<void> {
-  try {
-    for (;;) {
-      await sleep(probe.intervalMs, undefined, { signal });
-      const verdict = await probe.ask(signal);
-      if (signal.aborted) return;
-      onAnswer(verdict);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
+/** Asks until aborted, and tells each answer. Plain timers: this goes on for as long as the program runs. */
+export function watchHealth(probe: Probe, signal: AbortSignal, onAnswer: (verdict: Verdict) => void): void {
+  let timer: NodeJS.Timeout | undefined;
+  const askLater = (): void => {
+    timer = setTimeout(() => void ask(), probe.intervalMs);
+  };
+  const ask = async (): Promise<void> => {
+    const verdict = await probe.ask(signal);
+    if (signal.aborted) return;
+    onAnswer(verdict);
+    // What was said may have ended it.
+    if (!signal.aborted) askLater();
+  };
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  if (!signal.aborted) askLater();
 }
 
 interface WantedAnswer {
@@ -147,23 +146,43 @@ async function findText(response: IncomingMessage, wanted: string): Promise<bool
   return false;
 }
 
-async function askPort(target: string, patienceMs: number, signal: AbortSignal): Promise<Verdict> {
+/** Where `host:port` is; without a host, this machine. */
+export function placeOf(target: string): { readonly host: string; readonly port: number } {
   const at = target.lastIndexOf(":");
   const host = target.slice(0, Math.max(at, 0)).replace(/^\[(.*)\]$/u, "$1");
-  const port = Number(target.slice(at + 1));
-  return await new Promise<Verdict>((resolve) => {
-    const socket = connect({ host: host === "" ? "127.0.0.1" : host, port });
-    const settle = (verdict: Verdict): void => {
-      signal.removeEventListener("abort", abort);
-      socket.destroy();
-      resolve(verdict);
-    };
-    const abort = (): void => settle("stopped");
-    signal.addEventListener("abort", abort, { once: true });
-    socket.setTimeout(patienceMs, () => settle(`${target} doesn't answer within ${patienceMs} ms`));
-    socket.once("connect", () => settle(null));
-    socket.once("error", (error) => settle(`${target}: ${error.message}`));
-  });
+  return { host: host === "" ? "127.0.0.1" : host, port: Number(target.slice(at + 1)) };
+}
+
+/** One listener for each signal, however often it is asked under it. */
+function portAsker(target: string, patienceMs: number): (signal: AbortSignal) => Promise<Verdict> {
+  const place = placeOf(target);
+  let known: AbortSignal | null = null;
+  let stop: (() => void) | null = null;
+  return async (signal) => {
+    if (signal.aborted) return "stopped";
+    if (signal !== known) {
+      known = signal;
+      signal.addEventListener("abort", () => stop?.(), { once: true });
+    }
+    return await new Promise<Verdict>((resolve) => {
+      const socket = connect(place);
+      let isSettled = false;
+      const settle = (verdict: Verdict): void => {
+        isSettled = true;
+        socket.destroy();
+        resolve(verdict);
+      };
+      stop = () => settle("stopped");
+      socket.once("connect", () => settle(null));
+      socket.once("error", (error) => settle(`${target}: ${error.message}`));
+      // A program of this machine has answered by then, and a timer that was set wakes the loop even if
+      // it is cleared.
+      setImmediate(() => {
+        if (isSettled) return;
+        socket.setTimeout(patienceMs, () => settle(`${target} doesn't answer within ${patienceMs} ms`));
+      });
+    });
+  };
 }
 
 export interface AskedCommand {

@@ -201,7 +201,8 @@ class CommandLauncher implements Launcher {
       throw new ArbiterError("ERR_ARB_PROGRAM", `${service} runs already`);
     const configFile = this.#writeConfig(service, context.config);
     const cwd = this.#options.spec.cwd ?? (this.#account === null ? process.cwd() : "/");
-    const order = { service, epoch, configFile, cwd };
+    const arbiterUrl = this.#options.spec.env["ARBITER_URL"] ?? context.arbiters.join(",");
+    const order = { service, epoch, configFile, arbiterUrl, cwd };
     this.#watchdog?.arm(context.leaseEndMs - nowMs());
     const run = new ProgramRun(order, this.#leases.get(service)?.fenceAtMs ?? context.leaseEndMs, {
       ...this.#runOptions(order),
@@ -272,6 +273,7 @@ class CommandLauncher implements Launcher {
         ARBITER_SERVICE: order.service,
         ARBITER_EPOCH: String(order.epoch),
         ARBITER_CONFIG: order.configFile,
+        ...(order.arbiterUrl !== "" && { ARBITER_URL: order.arbiterUrl }),
       },
       wrap: privileges.words,
     });

@@ -7,29 +7,13 @@
  * launcher must never wait in a write itself: its leases would run out because someone paused a
  * pager. Node queues writes to pipes and sockets; to files and terminals it writes synchronously, so
  * those get a stream that writes beside the loop.
- *
- * The program writes into a real pipe (made as a named one and unlinked at once), not into the
- * socket that Node gives to its children: programs that open /dev/stdout would fail on that.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  createWriteStream,
-  fstatSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, createWriteStream, fstatSync } from "node:fs";
 import { Socket } from "node:net";
-import { join } from "node:path";
 import type { Writable } from "node:stream";
-import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import { Tail } from "./last-words.ts";
+import { readWhatIsThere, type Pipe } from "./pipes.ts";
 
 /** Puts `prefix` in front of each line of what goes through; a line may come in many pieces. */
 export function linePrefixer(prefix: string): (chunk: Buffer) => Buffer {
@@ -100,46 +84,12 @@ export interface OutputPipe {
   close(): Promise<void>;
 }
 
-/** Makes the pipes for standard output and error at once: one short process. */
-export async function openOutputPipes(
-  folder: string,
-  { prefix, stdout, stderr }: OutputPlace,
-  owner: { readonly uid: number; readonly gid: number } | null,
-): Promise<{ readonly stdout: OutputPipe; readonly stderr: OutputPipe }> {
-  const place = mkdtempSync(join(folder, "pipes-"));
-  const names = [join(place, "1"), join(place, "2")] as const;
-  try {
-    await makeFifos(names);
-    for (const name of names) {
-      chmodSync(name, 0o600);
-      if (owner !== null) chownSync(name, owner.uid, owner.gid);
-    }
-    return {
-      stdout: openOutputPipe(names[0], prefix, stdout),
-      stderr: openOutputPipe(names[1], prefix, stderr),
-    };
-  } finally {
-    rmSync(place, { recursive: true, force: true });
-  }
-}
-
-async function makeFifos(names: readonly string[]): Promise<void> {
-  const maker = spawn("mkfifo", [...names], { stdio: "ignore" });
-  let code: unknown;
-  try {
-    [code] = (await once(maker, "close")) as unknown[];
-  } catch (error) {
-    throw new ArbiterError("ERR_ARB_LAUNCHER", `The program \`mkfifo\` can't be run: ${messageOf(error)}.`, {
-      cause: error,
-    });
-  }
-  if (code !== 0) throw new ArbiterError("ERR_ARB_LAUNCHER", `No pipe can be made in ${names[0] ?? ""}.`);
-}
-
-function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputPipe {
-  // The reader first: opening a named pipe for writing alone waits for one.
-  const readDescriptor = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
-  const writeDescriptor = openSync(fifo, constants.O_WRONLY);
+/** Passes on what comes through a pipe. */
+export function openOutputPipe(
+  { readDescriptor, writeDescriptor }: Pipe,
+  prefix: string,
+  outlet: Writable,
+): OutputPipe {
   const addPrefix = linePrefixer(prefix);
   const tail = new Tail();
   const reader = new Socket({ fd: readDescriptor, readable: true, writable: false });
@@ -158,7 +108,7 @@ function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputP
     writeDescriptor,
     lastLines(): string[] {
       // Not through the loop: whoever asks has just heard of the program's death, and won't wait.
-      if (!reader.destroyed) readAll(readDescriptor, forward);
+      if (!reader.destroyed) readWhatIsThere(readDescriptor, forward);
       return tail.lines();
     },
     forget: () => tail.forget(),
@@ -171,25 +121,6 @@ function openOutputPipe(fifo: string, prefix: string, outlet: Writable): OutputP
       outlet.off("close", resume);
     },
   };
-}
-
-/** A pipe holds 64 KiB, unless someone made it larger. */
-const MOST_READS = 4;
-const READ_BYTES = 65_536;
-
-/** What lies in a pipe now; its descriptor never waits. */
-function readAll(descriptor: number, take: (chunk: Buffer) => void): void {
-  for (let reads = 0; reads < MOST_READS; reads += 1) {
-    const chunk = Buffer.alloc(READ_BYTES);
-    try {
-      const length = readSync(descriptor, chunk);
-      if (length === 0) return;
-      take(chunk.subarray(0, length));
-    } catch {
-      // Nothing is there at the moment.
-      return;
-    }
-  }
 }
 
 /** Someone who doesn't read our output must not keep the launcher from ending. */

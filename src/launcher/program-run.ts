@@ -140,7 +140,7 @@ export class ProgramRun {
     this.#phase = "running";
     this.#badAnswers = 0;
     this.#tellHealth(null);
-    if (probe !== null) void watchHealth(probe, halt, (verdict) => this.#judge(verdict));
+    if (probe !== null) watchHealth(probe, halt, (verdict) => this.#judge(verdict));
   }
 
   /** True: what it started goes on without it, and is taken for the program. */

@@ -11,19 +11,20 @@
  * `exec` instead of three new processes. A launcher that is killed before closes the pipe: the shim
  * ends. One that was frozen right before the word "go" finds a shim that the guard has killed.
  *
- * The four lines: service, epoch, the settings' file, the working directory. The answer: nothing
+ * The five lines: service, epoch, the settings' file, the arbiters' URLs, the working directory. The answer: nothing
  * and the pipe's end: the program runs (the shell keeps its own copy of descriptor 3 closed on
  * exec); `failed CODE`: it doesn't. Kept to POSIX: a shell without `execfail` ends itself and says
  * it in its trap.
  */
 export const SHIM_SCRIPT: string = `
 IFS= read -r ARBITER_SERVICE <&3 && IFS= read -r ARBITER_EPOCH <&3 &&
-IFS= read -r ARBITER_CONFIG <&3 && IFS= read -r directory <&3 || exit 125
+IFS= read -r ARBITER_CONFIG <&3 && IFS= read -r arbiters <&3 && IFS= read -r directory <&3 || exit 125
 export ARBITER_SERVICE ARBITER_EPOCH ARBITER_CONFIG
+[ -z "$arbiters" ] || export ARBITER_URL="$arbiters"
 unset ARBITER_SHIM
 trap 'code=$?; { echo "failed $code" >&3; } 2>/dev/null' EXIT
 cd -- "$directory" || exit 125
-unset OLDPWD directory
+unset OLDPWD arbiters directory
 shopt -s execfail 2>/dev/null
 { exec "$@"; } 3>&-
 code=$?

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ArbiterError, messageOf } from "../protocol/errors.ts";
 import type { Cgroup, CgroupMaker } from "./cgroup.ts";
 import { GuardedGroup, type GroupCommand, type GroupSurroundings } from "./guarded-group.ts";
-import { openOutputPipes, type OutputPlace } from "./output.ts";
+import { openOutputPipe, type OutputPlace } from "./output.ts";
+import { openPipes } from "./pipes.ts";
 
 export interface PoolOptions {
   readonly surroundings: GroupSurroundings;
@@ -126,7 +127,14 @@ export class StandbyPool {
     makeCgroup: () => Cgroup | null,
   ): Promise<GuardedGroup> {
     const { folder, output, owner } = this.#options;
-    return new GuardedGroup(surroundings, command, await openOutputPipes(folder, output, owner), makeCgroup);
+    const [stdout, stderr, answers] = await openPipes(folder, 3, owner);
+    if (stdout === undefined || stderr === undefined || answers === undefined) throw new Error("no pipes");
+    const pipes = {
+      stdout: openOutputPipe(stdout, output.prefix, output.stdout),
+      stderr: openOutputPipe(stderr, output.prefix, output.stderr),
+      answers,
+    };
+    return new GuardedGroup(surroundings, command, pipes, makeCgroup);
   }
 
   async #discard(group: GuardedGroup): Promise<void> {

@@ -15,22 +15,27 @@ export function addGauge<T extends string>(registry: Registry, gauge: GaugeConfi
   registry.registerMetric(new Gauge({ ...gauge, registers: [] }));
 }
 
-/** How often the loop's lateness is looked at: each look wakes the process. */
-const LOOP_RESOLUTION_MS = 20;
+/** How the delay of the event loop is measured. */
+export interface LoopMeasuring {
+  /** The series' name. */
+  readonly name: string;
+  /** How often it is looked at: each look wakes the process. */
+  readonly resolutionMs: number;
+  /** From the first scrape on only: where nobody asks, nobody is woken. */
+  readonly onDemand: boolean;
+}
 
-/** `loopName`: how the delay of the event loop is called. Returns the function that ends the measuring. */
-export function addProcessMetrics(
-  registry: Registry,
-  loopName: string,
-  resolutionMs: number = LOOP_RESOLUTION_MS,
-): () => void {
-  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
-  delay.enable();
+/** Returns the function that ends the measuring. */
+export function addProcessMetrics(registry: Registry, loop: LoopMeasuring): () => void {
+  const delay = monitorEventLoopDelay({ resolution: loop.resolutionMs });
+  if (!loop.onDemand) delay.enable();
   addGauge(registry, {
-    name: loopName,
+    name: loop.name,
     help: "Delay of the event loop since the last scrape: the middle, the 99th percentile, the longest.",
     labelNames: ["at"],
     collect() {
+      // Asked again it changes nothing.
+      delay.enable();
       for (const [at, percentile] of Object.entries(POINTS)) {
         this.set({ at }, delay.percentile(percentile) / 1e9);
       }

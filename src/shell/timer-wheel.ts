@@ -8,7 +8,7 @@
  * up to a millisecond after it. The loop's own lateness is said *before* the timers that were late
  * fire: what timed out while this process was stalled must be doubted, not believed.
  *
- * Node's timers stand still while the machine sleeps: no nap is longer than `LONGEST_NAP_MS`, so
+ * Node's timers stand still while the machine sleeps: no nap is longer than `longestNapMs`, so
  * that what came due in a sleep fires soon after it.
  */
 import { nowMs } from "./clock.ts";
@@ -20,6 +20,8 @@ export interface TimerWheelOptions {
   onLate?(lateMs: number): void;
   /** Less than this isn't worth a word. (Default: 5) */
   readonly lateFromMs?: number;
+  /** What came due while the machine slept fires so long after it at most. (Default: 250) */
+  readonly longestNapMs?: number;
   /** (Default: the process's clock) */
   readonly now?: () => number;
 }
@@ -129,7 +131,8 @@ export class TimerWheel {
     this.#wakeAtMs = Infinity;
     if (this.#closed || this.#entries.size === 0) return;
     this.#wakeAtMs = this.#nextDueMs();
-    const napMs = Math.min(Math.max(Math.ceil(this.#wakeAtMs - this.#now()), 1), LONGEST_NAP_MS);
+    const longestMs = this.#options.longestNapMs ?? LONGEST_NAP_MS;
+    const napMs = Math.min(Math.max(Math.ceil(this.#wakeAtMs - this.#now()), 1), longestMs);
     this.#timer = setTimeout(this.#serve, napMs);
   }
 

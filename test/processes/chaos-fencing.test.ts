@@ -184,11 +184,12 @@ describe("a program is killed at its lease's end, whatever has become of its lau
     const one = await launcher([], "sleep", "60");
     const group = await activate(one, 60_000);
     const guard = guardOf(one, group);
-    one.child.stdin?.write("renew 1 250\n");
+    one.child.stdin?.write("renew 1 150\n");
     await sleep(20);
     process.kill(guard, "SIGSTOP");
-    for (let i = 0; i < 7; i += 1) {
-      one.child.stdin?.write("renew 1 250\n");
+    // Longer than the lease that it knows, and too short to be taken for frozen.
+    for (let i = 0; i < 4; i += 1) {
+      one.child.stdin?.write("renew 1 150\n");
       await sleep(50);
     }
     one.child.stdin?.write("renew 1 60000\n");

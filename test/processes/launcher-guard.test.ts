@@ -231,6 +231,24 @@ describe("the guard fails", () => {
     expect(runs(group)).toBe(true);
   });
 
+  test("not stopped, only unheard: a launcher that stood still reads its answers before it judges", async () => {
+    const { folder, open } = bench();
+    const launcher = open(["sleep", "60"]);
+    const group = await launcher.activate(1, 60_000);
+    const guard = launcher.guardPid(folder, group);
+    for (let i = 0; i < 2; i++) {
+      launcher.order("renew 1 60000");
+      await sleep(50);
+      launcher.process.kill("SIGSTOP");
+      await sleep(400);
+      launcher.process.kill("SIGCONT");
+    }
+    launcher.order("renew 1 60000");
+    await sleep(600);
+    expect(launcher.guardPid(folder, group)).toBe(guard);
+    expect(launcher.has("warn")).toBeUndefined();
+  });
+
   test("can't be replaced: the program is stopped, and says why", async () => {
     const { folder, open } = bench();
     // A bash that works once: then it is taken away.

@@ -40,7 +40,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const beganAt = performance.now();
     const leaseEndMs = renew(Number(epoch), Number(leaseMs));
     try {
-      await launcher.activate({ service: "s", epoch: Number(epoch), config: {}, leaseEndMs });
+      await launcher.activate({ service: "s", epoch: Number(epoch), config: {}, leaseEndMs, arbiters: [] });
       say("active", { group: launcher.groupOf("s"), tookMs: performance.now() - beganAt });
     } catch (error) {
       say("failed", { reason: String(error) });

@@ -54,6 +54,7 @@ describe("activation", () => {
         ARBITER_ROLE: "master",
         ARBITER_HEALTH_URL: "http://127.0.0.1:7799/health",
         ARBITER_CONFIG: configFile,
+        ARBITER_URL: "http://127.0.0.1:7770,http://127.0.0.2:7770",
         COLOUR: 'a = "b" $c',
         LINES_OF_TEXT: "x\ny",
         PWD: shop.folder,
@@ -166,7 +167,7 @@ test("two services at once, each with its own group and lease; then again with w
   const activate = async (service: string, epoch: number): Promise<void> => {
     const leaseEndMs = nowMs() + 60_000;
     launcher.leaseSet(service, epoch, leaseEndMs, leaseEndMs);
-    await launcher.activate({ service, epoch, config: {}, leaseEndMs });
+    await launcher.activate({ service, epoch, config: {}, leaseEndMs, arbiters: [] });
   };
   await Promise.all([activate("a", 1), activate("b", 1)]);
   const [a, b] = [launcher.groupOf("a"), launcher.groupOf("b")];

@@ -122,7 +122,8 @@ export async function openWorkshop(
     async activate(epoch = 1, leaseMs = 60_000): Promise<void> {
       const leaseEndMs = nowMs() + leaseMs;
       launcher.leaseSet("s", epoch, leaseEndMs, leaseEndMs - 40);
-      await launcher.activate({ service: "s", epoch, config: { answer: "42" }, leaseEndMs });
+      const arbiters = ["http://127.0.0.1:7770", "http://127.0.0.2:7770"];
+      await launcher.activate({ service: "s", epoch, config: { answer: "42" }, leaseEndMs, arbiters });
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await launcher.close();
