@@ -156,7 +156,7 @@ const SECURITY: readonly KeySpec[] = [
     oneOf: ["none", "required"],
     where: ["security"],
     meaning:
-      "`required`: who calls must show a certificate signed by `tls_ca`, and reports, promises and assignments must come under the name that it bears.",
+      "`required`: who calls must show a certificate signed by `tls_ca`, and reports, promises, assignments and what answers them must come under the name that it bears.",
   },
   {
     name: "bind",
