@@ -88,7 +88,7 @@ export const RARE_FAULTS: Readonly<Record<RareName & keyof FaultOptions, Inject>
 };
 
 /** The store may never take the lead back: then the process ends all the same. */
-function endReleased(simulation: Simulation, host: ArbiterHost, process: Process): void {
+export function endReleased(simulation: Simulation, host: ArbiterHost, process: Process): void {
   simulation.world.after(RELEASE_TIMEOUT_MS, () => {
     if (host.process !== process) return;
     if (process.isPaused) {

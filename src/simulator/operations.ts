@@ -4,6 +4,7 @@
  * of it is drawn from a source of its own, so that the faults of a seed stay what they were.
  */
 import type { ArbiterHost } from "./arbiter-host.ts";
+import { endReleased } from "./faults-rare.ts";
 import { claimIfGone, isOver } from "./operator.ts";
 import type { Random } from "./random.ts";
 import type { Simulation } from "./simulation.ts";
@@ -76,8 +77,12 @@ function leave(simulation: Simulation, random: Random, arbiter: ArbiterHost): vo
   const { world, options } = simulation;
   const stop = (): void => {
     if (!simulation.absent.has(arbiter.name)) return;
-    if (random.chance(0.5)) arbiter.command({ verb: "release" }, () => {});
-    else arbiter.crash("leaves");
+    const { process } = arbiter;
+    if (process === null) return;
+    if (random.chance(0.5)) {
+      arbiter.command({ verb: "release" }, () => {});
+      endReleased(simulation, arbiter, process);
+    } else arbiter.crash("leaves");
   };
   simulation.absent.add(arbiter.name);
   world.note("leaves", arbiter.name);

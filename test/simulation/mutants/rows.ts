@@ -95,7 +95,6 @@ const SPARE: Readonly<Record<string, string>> = {
   "arbiter 550": ORDER,
   "arbiter 610": `${LATER}: the daemon ends it after its own drain_timeout, and says so`,
   "arbiter 620": `${LATER}: drain_timeout passes`,
-  "arbiter 650": ORDER,
   "arbiter 651": ORDER,
   "daemon 311": ENDS,
   "daemon 312": ENDS,
