@@ -114,6 +114,8 @@ export class Engine {
   #nextCommand = 1;
   /** Arbiters whose files aren't those in force; the comparing is the configuration sync's. */
   drift: readonly Drift[] = [];
+  /** Other arbiters that don't answer, by name; found out by the same comparing. */
+  silent: readonly string[] = [];
   /** By service, as the configuration has it. */
   drillMaxAgesMs: Readonly<Record<string, number>> = {};
   /** By daemon, of the files in force; see `readiness.ts`. */
@@ -226,9 +228,18 @@ export class Engine {
   get around(): Surroundings {
     const { undelivered } = this.#lane;
     const alerts = this.undeliveredAlerts();
-    const { drift, drillMaxAgesMs } = this;
+    const { drift, drillMaxAgesMs, silent } = this;
     const ownConfigs = this.ownConfigs();
-    return { nowMs: nowMs(), wallMs: wallMs(), undelivered, alerts, drift, drillMaxAgesMs, ownConfigs };
+    return {
+      nowMs: nowMs(),
+      wallMs: wallMs(),
+      undelivered,
+      alerts,
+      drift,
+      drillMaxAgesMs,
+      ownConfigs,
+      silent,
+    };
   }
 
   command(

@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly drillMaxAgesMs?: Readonly<Record<string, number>>;
   /** By daemon: a hash of what its process reads from its own file, as the arbiter's has it. (Default: none is known) */
   readonly ownConfigs?: Readonly<Record<string, string>>;
+  /** Other arbiters that don't answer this one. (Default: none) */
+  readonly silent?: readonly string[];
   /** Arbiters whose files aren't those in force. */
   readonly drift: readonly Pick<Drift, "arbiter" | "text">[];
   /** Alerts that were tried in vain so far. (Default: none) */

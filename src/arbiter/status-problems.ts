@@ -20,6 +20,7 @@ export type ProblemCode =
   | "store-down"
   | "no-leader"
   | "stands-by"
+  | "arbiter-down"
   | "vacant"
   | "suspect"
   | "degraded"
@@ -116,6 +117,14 @@ function clusterProblems(state: ArbiterState, around: Surroundings): readonly St
       subject: arbiter,
       text,
       next: `\`arbiter config diff --with ${arbiter}\` shows how; copy the right files to the other, or \`arbiter config rollback\`.`,
+    });
+  }
+  for (const arbiter of around.silent ?? []) {
+    list.push({
+      code: "arbiter-down",
+      subject: arbiter,
+      text: `${arbiter} doesn't answer ${state.options.name}. Services go on, but one arbiter less can lead.`,
+      next: `Start it on its machine: \`arbiter start --name ${arbiter}\`; or mend the network between the two.`,
     });
   }
   if (around.undelivered > 0) {

@@ -130,7 +130,10 @@ export function headOf(state: ArbiterState, around: Surroundings): Omit<Status, 
       port: arbiter.port,
       url: arbiter.url,
       electable: arbiter.electable,
-      state: arbiterState(state, arbiter.name, leader),
+      state:
+        around.silent?.includes(arbiter.name) === true
+          ? "unreachable"
+          : arbiterState(state, arbiter.name, leader),
     })),
     problems: problemsOf(state, around),
     config: {

@@ -66,7 +66,7 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
     }
     throw new ClearNo(
       `no arbiter answers (${failures.join("; ")}).`,
-      `Is one running? ${places.because} \`arbiter start\` starts one; --url URL names another.`,
+      `Is one running? ${places.because} \`arbiter start\` starts one; --url URL names another.${meanwhile(places)}`,
     );
   };
 
@@ -89,6 +89,13 @@ export async function connect(places: ArbiterPlaces): Promise<Connection> {
       }),
     url: () => urls[0] ?? "",
   };
+}
+
+/** The daemons are asked where their addresses are known, as `arbiter resolve` does. */
+function meanwhile({ daemons }: ArbiterPlaces): string {
+  return daemons.length === 0
+    ? ""
+    : " Holders go on meanwhile: `arbiter resolve SERVICE` asks the daemons who holds it.";
 }
 
 /** Looking does no harm; whoever looks is to know at whom. */

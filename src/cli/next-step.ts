@@ -43,7 +43,7 @@ const NEXT_STEPS: Readonly<Partial<Record<ErrorCode, string>>> = {
   ERR_ARB_CONFLICT: STATUS,
   ERR_ARB_STALE_MAP: "Ask again; `arbiter leader` says who leads.",
   ERR_ARB_VACANT: STATUS,
-  ERR_ARB_NOT_LEADER: "`arbiter leader` says who leads, if anybody does.",
+  ERR_ARB_NOT_LEADER: "`arbiter status` says who leads, and what is in the way.",
   ERR_ARB_UNREACHABLE: "`arbiter status --url URL` asks another arbiter; `arbiter start` starts one.",
   ERR_ARB_TOO_MANY_REQUESTS: "Try again in a moment.",
   ERR_ARB_LAUNCHER: "`arbiter daemon --help` lists what can be set; docs/launcher.md what it needs.",

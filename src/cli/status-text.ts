@@ -15,7 +15,7 @@ const BAD = new Set(["vacant", "unreachable", "failed", "fencing"]);
 const QUIET = new Set(["waiting", "standing-by"]);
 
 /** Problems that only tell of something that somebody wanted. */
-const NOTED = new Set(["paused", "stands-by"]);
+const NOTED = new Set(["paused"]);
 
 function styleOf(state: string): Style {
   if (GOOD.has(state)) return "green";
@@ -194,6 +194,8 @@ function daemonSection({ daemons }: Status, nowWallMs: number): Section {
 
 function stateCell(daemon: DaemonStatus): Cell {
   if (daemon.maintenance !== null) return { text: `${daemon.state}, maintenance`, style: "yellow" };
+  // Nobody has asked it yet: nothing is known against it.
+  if (daemon.state === "unknown") return { text: daemon.state, style: "dim" };
   if (!daemon.healthy && !BAD.has(daemon.state)) return { text: `${daemon.state}, unhealthy`, style: "red" };
   if (daemon.state === "waiting" && missingOf(daemon).length > 0)
     return { text: "waiting, not ready", style: "yellow" };

@@ -26,7 +26,16 @@ interface StatusOptions extends ConnectionOptions, PrintOptions {
 const WATCH_EVERY_MS = 500;
 
 /** What of `problems[]` makes the answer a no. A pause or a refused edit is shown, but loses nothing. */
-const SERIOUS = new Set(["vacant", "held-back", "degraded", "suspect", "drift", "no-leader", "store-down"]);
+const SERIOUS = new Set([
+  "vacant",
+  "held-back",
+  "degraded",
+  "suspect",
+  "drift",
+  "no-leader",
+  "stands-by",
+  "store-down",
+]);
 
 export function statusCommand(): Command {
   const command = new Command("status")
@@ -39,7 +48,7 @@ export function statusCommand(): Command {
     })
     .addHelpText(
       "after",
-      "\nExit code: 0 all is well; 1 a service is vacant, degraded or suspect, configurations differ,\nnobody leads, the store is down, or no arbiter answers. With --watch, Ctrl-C ends it with the\nexit code of the last look.\n",
+      "\nExit code: 0 all is well; 1 a service is vacant, degraded or suspect, configurations differ,\nnobody leads or can be asked, the store is down, or no arbiter answers. With --watch, Ctrl-C ends it with the\nexit code of the last look.\n",
     );
   return withExamples(withConnection(withJson(command)), [
     "arbiter status",

@@ -55,6 +55,7 @@ export const TROUBLES: readonly Trouble[] = [
   { name: "lead", begins: ["leader.stepped-down"], ends: ["leader.elected"] },
   { name: "doubt", begins: ["arbiter.doubts-itself"], ends: ["arbiter.trusts-itself", "leader.elected"] },
   { name: "edit", begins: ["config.refused", "config.waiting"], ends: ["config.applied"] },
+  { name: "arbiter", begins: ["arbiter.down"], ends: ["arbiter.up"] },
   { name: "drift", begins: ["config.drift"], ends: ["config.in-sync"] },
 ];
 /** Told to who filters nothing, though nothing that ends. */

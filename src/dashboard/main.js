@@ -12,7 +12,7 @@ import { Daemons, Services } from "./tables.js";
 import { Timeline } from "./timeline.js";
 
 /** Problems that only tell of something that somebody wanted. */
-const NOTED = new Set(["paused", "stands-by"]);
+const NOTED = new Set(["paused"]);
 
 const cluster = new Cluster();
 

@@ -129,7 +129,7 @@ export function Daemons({ part, onOffset, onOperate }) {
     <${Cell} of="name"><strong>${daemon.name}</strong><//>
     <${Cell} of="state">
       <${Badge} state=${daemon.state} />
-      ${!daemon.healthy && daemon.state !== "unreachable" && html` <span class="badge bad">unhealthy</span>`}
+      ${!daemon.healthy && !["unreachable", "unknown"].includes(daemon.state) && html` <span class="badge bad">unhealthy</span>`}
       ${daemon.missing?.length > 0 && html` <span class="badge wary" title=${daemon.missing.join("; ")}>not ready</span>`}
       ${daemon.maintenance !== null && html` <span class="badge wary" title=${`${daemon.maintenance.reason} (by ${daemon.maintenance.by})`}>maintenance</span>`}
     <//>

@@ -63,10 +63,17 @@ it("the standby says who leads, and answers every read as the leader does", asyn
     return isDeepStrictEqual(withoutMoments(await read("/v1/status")), withoutMoments(own.body));
   }, true);
   for (const target of ["/v1/map", "/v1/services", `/v1/services/${SERVICE}`, "/v1/peers"]) {
-    const own = await rig.get(target);
-    const theirs = await fetch(other + target);
-    expect([target, theirs.status, membersOf(await theirs.text())]).toEqual([target, 200, own.body]);
-    expect(theirs.headers.get("arbiter-version")).toBe(own.headers.get("arbiter-version"));
+    // On a busy machine a service may be in doubt for a moment, just between the two questions.
+    await eventually(async () => {
+      const own = await rig.get(target);
+      const theirs = await fetch(other + target);
+      const isSame = isDeepStrictEqual(membersOf(await theirs.text()), own.body);
+      return [
+        theirs.status,
+        isSame,
+        theirs.headers.get("arbiter-version") === own.headers.get("arbiter-version"),
+      ];
+    }, [200, true, true]);
   }
   const tag = (await rig.get("/v1/map")).headers.get("etag") ?? "";
   expect((await fetch(`${other}/v1/map`, { headers: { "if-none-match": tag } })).status).toBe(304);

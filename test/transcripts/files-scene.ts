@@ -23,8 +23,11 @@ interface Desk {
   files: Files;
   hash: string;
   drift: readonly Drift[];
+  silent: readonly string[];
   sync: ConfigSync | null;
 }
+
+const NOTHING_WRONG: Pick<Desk, "drift" | "silent"> = { drift: [], silent: [] };
 
 export class FilesScene extends Scene {
   readonly #mode: Mode;
@@ -39,7 +42,7 @@ export class FilesScene extends Scene {
     simulation.configure(simulation.whole);
     const { hash } = simulation.configuration;
     for (const host of simulation.arbiters)
-      this.#desks.set(host.name, { host, files, hash, drift: [], sync: null });
+      this.#desks.set(host.name, { host, files, hash, drift: [], silent: [], sync: null });
     for (const desk of this.#desks.values()) desk.sync = this.#open(desk);
   }
 
@@ -64,7 +67,8 @@ export class FilesScene extends Scene {
   /** What the leader's status says. */
   problems(): this {
     const { leader } = this.simulation;
-    return this.status(leader === null ? [] : this.#desk(leader.name).drift);
+    const { drift, silent } = leader === null ? NOTHING_WRONG : this.#desk(leader.name);
+    return this.status(drift, silent);
   }
 
   #desk(name: string): Desk {
@@ -109,6 +113,12 @@ export class FilesScene extends Scene {
         },
         set drift(list) {
           desk.drift = list;
+        },
+        get silent() {
+          return desk.silent;
+        },
+        set silent(names) {
+          desk.silent = names;
         },
         get around() {
           return { nowMs: nowMs() };

@@ -101,11 +101,11 @@ export class Scene {
   }
 
   /** What `arbiter status` says is wrong; `drift`: of whose files. */
-  status(drift: Surroundings["drift"] = []): this {
+  status(drift: Surroundings["drift"] = [], silent: readonly string[] = []): this {
     const { state, process } = this.simulation.leader ?? {};
     if (state === undefined || state === null || process === undefined || process === null) return this;
     const nowMs = process.nowMs();
-    const problems = problemsOf(state, { nowMs, wallMs: nowMs, undelivered: 0, drift });
+    const problems = problemsOf(state, { nowMs, wallMs: nowMs, undelivered: 0, drift, silent });
     if (problems.length === 0) this.#say("", "arbiter status: nothing is wrong");
     for (const { code, text } of problems) this.#say("", `arbiter status: ${text} [${code}]`);
     return this;

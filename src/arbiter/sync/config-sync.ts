@@ -19,10 +19,11 @@ import { driftOf } from "./drift.ts";
 import { hashesOf } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import type { PeerManifests } from "./peer-manifests.ts";
+import { PeerSilence, SILENT_TIMES } from "./peer-silence.ts";
 
 /** What it needs of this arbiter, and of its files. */
 export interface ConfigSyncOptions {
-  readonly engine: Pick<Engine, "state" | "drift" | "push" | "command"> & {
+  readonly engine: Pick<Engine, "state" | "drift" | "silent" | "push" | "command"> & {
     readonly around: Pick<Engine["around"], "nowMs">;
   };
   readonly follower: Pick<
@@ -41,8 +42,6 @@ export interface ConfigSyncOptions {
 const EVERY_MS = 1_000;
 /** An edit reaches several folders one after the other: so many comparisons must agree. */
 const SEEN_TIMES = 3;
-/** Who hasn't answered for so many comparisons is another kind of trouble. */
-const SILENT_TIMES = 5;
 /** The lead isn't offered to the same arbiter again and again. */
 const OFFER_EVERY_MS = 10_000;
 
@@ -60,6 +59,7 @@ export class ConfigSync {
   /** What was told of each. */
   readonly #told = new Map<string, string>();
   readonly #refusals = new Map<string, string>();
+  readonly #silence: PeerSilence = new PeerSilence();
   #reference: Reference | null;
   #yields = false;
   #offeredAtMs = -Infinity;
@@ -138,8 +138,11 @@ export class ConfigSync {
     if (leading !== null && leading.version > 0) await this.#refer(leading);
     const list = await this.#drifts(own);
     engine.drift = list;
+    engine.silent = this.#silence.silent;
     this.#judgeOwn();
     if (this.#isLeading) {
+      for (const { type, text, arbiter } of this.#silence.news(engine.state.options.name))
+        this.#note(type, text, { arbiter });
       this.#tell(list);
       this.#tellRefusals();
       this.#offerLead(list);
@@ -161,12 +164,15 @@ export class ConfigSync {
     const others = model.arbiters.filter(({ name }) => name !== options.name);
     const names = new Set(others.map(({ name }) => name));
     for (const name of this.#peers.keys()) if (!names.has(name)) this.#peers.delete(name);
+    this.#silence.keep(names);
     await Promise.all(
       others.map(async ({ name, url }) => {
         const found = await peers.ask(url, false);
         const known = this.#peers.get(name);
         // Another one may listen at that address by now.
-        if (found === null || found.name !== name) {
+        const isThere = found !== null && found.name === name;
+        this.#silence.note(name, isThere);
+        if (!isThere) {
           if (known !== undefined) known.missed += 1;
           return;
         }
