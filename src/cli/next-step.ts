@@ -28,7 +28,7 @@ const NEXT_STEPS: Readonly<Partial<Record<ErrorCode, string>>> = {
     "`arbiter config show` prints `state_dir`; it must be a folder that this user may write to.",
   ERR_ARB_ALREADY_RUNNING:
     "`arbiter status` shows what runs; `arbiter stop` or `arbiter daemon stop NAME` ends it.",
-  ERR_ARB_NOT_RUNNING: "`arbiter start` starts one.",
+  ERR_ARB_NOT_RUNNING: "`arbiter start` starts an arbiter, `arbiter daemon` a daemon.",
   ERR_ARB_STORE_URL: CHECK,
   ERR_ARB_STORE_ENGINE: "`arbiter config show` prints the store; docs/stores.md has those that there are.",
   ERR_ARB_STORE_FENCED: "`arbiter leader` says who leads now.",

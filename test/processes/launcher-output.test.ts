@@ -1,5 +1,5 @@
 /** A program's output through the launcher: every line with its prefix, nothing lost, nothing held. */
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { execFileSync, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -166,6 +166,35 @@ describe("a file of its own", () => {
     const lines = (textOf(shop.path("out.log.2")) + textOf(shop.path("out.log.1"))).split("\n").slice(1, -1);
     expect(new Set(lines)).toEqual(new Set(["0123456789abcdef"]));
   });
+
+  test("a gigabyte goes by: files are bounded, no line is torn, memory doesn't grow", async () => {
+    const line = "0123456789abcdef".repeat(64).slice(0, 999);
+    const count = 1_000_000;
+    await using shop = await openWorkshop(
+      () => shell(`yes ${line} | head -n ${count}; echo the end; exec sleep 600`),
+      (folder) => ({ outputFile: join(folder, "out.log"), outputMaxMib: 64, outputKeep: 1 }),
+    );
+    const before = rssOf(process.pid);
+    let peak = 0;
+    await shop.activate();
+    const newest = shop.path("out.log");
+    const isDone = (): boolean => {
+      peak = Math.max(peak, rssOf(process.pid));
+      return execFileSync("tail", ["-c", "8", newest], { encoding: "latin1" }) === "the end\n";
+    };
+    for (const endMs = performance.now() + 90_000; !isDone() && performance.now() < endMs;) await sleep(50);
+    expect(isDone()).toBe(true);
+    expect(
+      readdirSync(shop.folder)
+        .filter((name) => name.startsWith("out.log"))
+        .toSorted(),
+    ).toEqual(["out.log", "out.log.1"]);
+    // 64 MiB hold 67,000 of them; the first and the last may have their other half in another file.
+    const last = textOf(shop.path("out.log.1")).split("\n").slice(1, -1);
+    expect(last.length).toBeGreaterThan(60_000);
+    expect(last.every((one) => one === line)).toBe(true);
+    expect(peak - before).toBeLessThan(150_000_000);
+  }, 100_000);
 
   test("that can't be written is an error at the start", async () => {
     await expect(
