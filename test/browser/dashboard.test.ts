@@ -3,7 +3,7 @@ import path from "node:path";
 import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { freePort, Rig } from "../processes/arbiter-rig.ts";
+import { Rig } from "../processes/arbiter-rig.ts";
 import { isMissing, openBrowser, watch } from "./browser.ts";
 
 const WAIT_MS = 30_000;
@@ -165,11 +165,7 @@ describe("the dashboard", () => {
       const made = await Rig.create();
       rig = made;
       made.writeCluster();
-      const second = await freePort();
-      made.write(
-        "daemons/arbiter-2.cfg",
-        `arbiter_name  arbiter-2\naddress  127.0.0.1\nport  ${second}\nspare  1\n`,
-      );
+      const second = await made.addArbiter("arbiter-2");
       const arbiter = made.spawn("arbiter-master");
       const other = made.spawn("arbiter-2");
       await arbiter.ready();
@@ -197,11 +193,7 @@ describe("a page with a token whose arbiter dies", () => {
       const secret = "a-token-of-the-cluster-0123456789";
       made.write("token", `${secret}\n`);
       made.writeCluster("[security]\ntoken_file = token\n");
-      const second = await freePort();
-      made.write(
-        "daemons/arbiter-2.cfg",
-        `arbiter_name  arbiter-2\naddress  127.0.0.1\nport  ${second}\nspare  1\n`,
-      );
+      const second = await made.addArbiter("arbiter-2");
       const arbiter = made.spawn("arbiter-master");
       const other = made.spawn("arbiter-2");
       await arbiter.ready();

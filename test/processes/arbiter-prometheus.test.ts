@@ -52,11 +52,7 @@ async function start(): Promise<void> {
   master = await rig.addDaemon("scheduler-master", "master");
   spare = await rig.addDaemon("scheduler-slave", "spare");
   for (const daemon of [master, spare, await rig.addDaemon("scheduler-two", "master")]) await daemon.start();
-  const second = await freePort();
-  rig.write(
-    "daemons/arbiter-2.cfg",
-    `arbiter_name  arbiter-2\naddress  127.0.0.1\nport  ${second}\nspare  1\n`,
-  );
+  const second = await rig.addArbiter("arbiter-2");
   await rig.spawn("arbiter-master").ready();
   await eventually(() => rig.held(SERVICE), `${SERVICE}@1 held`);
   prometheus = await Prometheus.start(rig.folder, [`127.0.0.1:${rig.port}`]);

@@ -111,6 +111,13 @@ export class Rig {
     );
   }
 
+  /** The file of another arbiter, which goes second; gives its port. */
+  async addArbiter(name: string): Promise<number> {
+    const port = await freePort();
+    this.write(`daemons/${name}.cfg`, `arbiter_name  ${name}\naddress  127.0.0.1\nport  ${port}\nspare  1\n`);
+    return port;
+  }
+
   async addDaemon(name: string, role: "master" | "spare"): Promise<ScriptedDaemon> {
     const daemon = new ScriptedDaemon(name, role, await freePort());
     this.daemons.push(daemon);

@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ScriptedDaemon } from "./arbiter-daemon.ts";
-import { eventually, freePort, membersOf, Rig } from "./arbiter-rig.ts";
+import { eventually, membersOf, Rig } from "./arbiter-rig.ts";
 
 const SERVICES = ["scheduler-a", "scheduler-b"];
 
@@ -15,12 +15,8 @@ let daemons: readonly ScriptedDaemon[];
 beforeEach(async () => {
   rig = await Rig.create();
   rig.writeCluster("check_interval = 150ms\ntimeout = 100ms\nlease = 2s");
-  const port = await freePort();
+  const port = await rig.addArbiter("arbiter-2");
   other = `http://127.0.0.1:${port}`;
-  rig.write(
-    "daemons/arbiter-2.cfg",
-    `arbiter_name  arbiter-2\naddress  127.0.0.1\nport  ${port}\nspare  1\n`,
-  );
   daemons = [
     await rig.addDaemon("scheduler-a", "master"),
     await rig.addDaemon("scheduler-b", "master"),

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ScriptedDaemon } from "./arbiter-daemon.ts";
-import { eventually, freePort, membersOf, Rig } from "./arbiter-rig.ts";
+import { eventually, membersOf, Rig } from "./arbiter-rig.ts";
 import type { ArbiterProcess } from "./arbiter-rig.ts";
 
 /** As the rig configures it. */
@@ -20,12 +20,8 @@ let other: string;
 beforeEach(async () => {
   rig = await Rig.create();
   rig.writeCluster();
-  const port = await freePort();
+  const port = await rig.addArbiter("arbiter-2");
   other = `http://127.0.0.1:${port}`;
-  rig.write(
-    "daemons/arbiter-2.cfg",
-    `arbiter_name  arbiter-2\naddress  127.0.0.1\nport  ${port}\nspare  1\n`,
-  );
   master = await rig.addDaemon("scheduler-master", "master");
   await master.start();
   leader = rig.spawn("arbiter-master");
