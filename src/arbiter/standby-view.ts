@@ -4,7 +4,8 @@
  */
 import type { ArbiterState, ServiceView } from "../core/arbiter-state.ts";
 import type { ServiceRow, Settings } from "../core/model.ts";
-import { orphanSpec, serviceView, unknownRow } from "../core/service-view.ts";
+import { formerService } from "../core/former.ts";
+import { serviceView, unknownRow } from "../core/service-view.ts";
 import { beginStep } from "../core/step.ts";
 import type { ClusterMap, MapEntry } from "./cluster-map.ts";
 
@@ -20,7 +21,7 @@ export function standbyState(
   for (const [name, entry] of Object.entries(map?.services ?? {})) {
     const row = rowOf(name, entry);
     const spec = state.model.services.find((one) => one.name === name);
-    const view = serviceView(step, spec ?? orphanSpec(row), row, spec === undefined);
+    const view = serviceView(step, spec ?? formerService(row), row, spec === undefined);
     view.phase = entry.holder === null ? "vacant" : "held";
     services.set(name, view);
   }
@@ -34,7 +35,7 @@ function rowOf(service: string, { holder, epoch, sinceWallMs }: MapEntry): Servi
   return { ...nothing, holder, epoch, cleared: holder === null ? epoch : epoch - 1, sinceWallMs };
 }
 
-const EMPTY = orphanSpec({
+const EMPTY = formerService({
   service: "",
   holder: null,
   stateId: null,

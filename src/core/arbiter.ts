@@ -14,25 +14,27 @@ import { command, goOnWithCommands } from "./commands.ts";
 import { commitFailed, committed } from "./commits.ts";
 import { openWindow } from "./failback-window.ts";
 import { goOnWithDrill, noteDrill } from "./drills.ts";
+import { formerHolder, formerService } from "./former.ts";
 import { hash32 } from "./hash.ts";
 import {
   campaigned,
   hasRunOut,
   leadershipRead,
   lookAtLeadership,
-  newLeadership,
   stepDown,
   storeFailed,
 } from "./leadership.ts";
 import { goOnWithClaim } from "./leadership-claim.ts";
 import { storeChanged } from "./leadership-hints.ts";
+import { newLeadership } from "./leadership-start.ts";
 import { mapLoaded, mapSeen, raiseMap } from "./map-version.ts";
-import type { ArbiterSpec } from "./model.ts";
+import type { ArbiterSpec, ServiceRow } from "./model.ts";
 import { dueFailover } from "./moves.ts";
 import {
   applyDaemons,
   daemonView,
   dropRemoved,
+  keepEdit,
   refuseConfiguration,
   takeConfiguration,
 } from "./reconfigure.ts";
@@ -40,9 +42,9 @@ import { endPauses, schedulePauseEnd } from "./pause-end.ts";
 import { takeReport } from "./reports.ts";
 import { endDoubt, newSelfDoubt, takeOpinion } from "./self-doubt.ts";
 import { evaluate } from "./service.ts";
-import { indexCandidates, indexHoldings, orphanSpec, serviceView, unknownRow } from "./service-view.ts";
+import { indexCandidates, indexHoldings, serviceView, unknownRow } from "./service-view.ts";
 import { storeTouched } from "./store-touch.ts";
-import { beginStep, flush, isLeading, mayCommit, setTimer, tell, type Step } from "./step.ts";
+import { beginStep, flush, isLeading, isOpen, mayCommit, setTimer, tell, type Step } from "./step.ts";
 
 /** Beyond so many daemons the first checks are spread over an interval. */
 const AT_ONCE = 50;
@@ -235,6 +237,7 @@ function loaded(step: Step, event: Loaded): void {
   state.leadership.calling = false;
   if (state.leadership.mode !== "loading" || event.term !== state.term) return;
   leadWith(step, event);
+  endWaiting(step, event);
   state.leadership.mode = "leading";
   mapLoaded(step, event.revision);
   state.settings = event.settings;
@@ -254,8 +257,10 @@ function loaded(step: Step, event: Loaded): void {
     evidence: { term: state.term, services: state.services.size, daemons: state.daemons.size },
   });
   step.events.unshift(...state.notes.splice(0));
-  if (event.configuration?.hash !== state.configuration.hash)
-    takeConfiguration(step, { model: state.model, configuration: state.configuration, plan: [] });
+  const { model, configuration } = state;
+  if (state.waitingModel !== null) takeConfiguration(step, state.waitingModel);
+  else if (event.configuration?.hash !== configuration.hash)
+    takeConfiguration(step, { model, configuration, plan: [] });
   state.hasLostPast = false;
   firstChecks(step);
   schedulePauseEnd(step);
@@ -270,6 +275,19 @@ function leadWith(step: Step, { inForce }: Loaded): void {
   step.state.model = inForce.model;
   step.state.configuration = inForce.configuration;
   applyDaemons(step, inForce.model);
+}
+
+/** An edit whose commit's outcome wasn't known: it may be in force already, as it turns out. */
+function endWaiting(step: Step, { configuration, inForce }: Loaded): void {
+  const { state } = step;
+  for (const commit of state.commits.values()) keepEdit(state, commit);
+  const edit = state.waitingModel;
+  if (edit === null || configuration?.hash !== edit.configuration.hash) return;
+  state.waitingModel = null;
+  if (inForce !== undefined && inForce !== null) return;
+  state.model = edit.model;
+  state.configuration = edit.configuration;
+  applyDaemons(step, edit.model);
 }
 
 function adoptServices(step: Step): void {
@@ -295,10 +313,19 @@ function adoptServices(step: Step): void {
   for (const row of state.rows.values()) {
     if (state.services.has(row.service) || row.epoch <= row.cleared) continue;
     state.hasRemoved = true;
-    add(serviceView(step, orphanSpec(row), row, true));
+    add(serviceView(step, formerService(row), row, true));
   }
+  for (const view of state.services.values()) if (isOpen(view)) addFormerHolder(state, view.row);
   indexHoldings(state);
   indexCandidates(state);
+}
+
+function addFormerHolder(state: ArbiterState, row: ServiceRow): void {
+  if (row.holder === null || state.daemons.has(row.holder)) return;
+  const spec = formerHolder(row);
+  if (spec === null) return;
+  state.daemons.set(spec.name, { ...daemonView(spec), removed: true });
+  state.hasRemoved = true;
 }
 
 function firstChecks(step: Step): void {

@@ -36,6 +36,13 @@ export function pastSetsWithPresent(view: ServiceView): ServiceRow["pastSets"] {
   return [...kept, { epoch: view.row.epoch, set: view.row.candidates }];
 }
 
+/** Until it is over it is the work of each of these masters, whatever its files say by now (I1). */
+export function mastersWithPresent({ row, spec }: ServiceView): readonly string[] {
+  const known = row.masters ?? [];
+  const added = spec.masters.filter((name) => !known.includes(name));
+  return added.length === 0 ? known : [...known, ...added];
+}
+
 /** A change of candidates or a longer lease for the present holder, committed before it is used. */
 export function refreshCandidates(step: Step, view: ServiceView): void {
   if (view.phase !== "held" || !mayCommit(step.state)) return;

@@ -17,7 +17,16 @@ import type { Settings, WantedMove } from "./model.ts";
 import { dueFailover, failbackTarget, isFit } from "./moves.ts";
 import { schedulePauseEnd } from "./pause-end.ts";
 import { judge } from "./placement.ts";
-import { daemonOf, isLeading, isOpen, mayCommit, settingsAreBusy, type Step } from "./step.ts";
+import { keepMasters, mastersAreBusy } from "./reconfigure.ts";
+import {
+  configurationIsBusy,
+  daemonOf,
+  isLeading,
+  isOpen,
+  mayCommit,
+  settingsAreBusy,
+  type Step,
+} from "./step.ts";
 
 type Commanded = Extract<ArbiterEvent, { kind: "commanded" }>;
 type MoveCommand = Extract<OperatorCommand, { service: string; force: boolean }>;
@@ -93,8 +102,10 @@ function changeMembers(
   event: Commanded,
   { daemon, joined, model, type, text }: Extract<OperatorCommand, { verb: "members" }>,
 ): void {
-  if (step.state.waitingModel !== null || step.configuration !== null)
+  const isBusy = configurationIsBusy(step) || mastersAreBusy(step.state, model);
+  if (step.state.waitingModel !== null || isBusy)
     return refuse(step, event, 503, "An edit of the files is being taken; ask again.");
+  keepMasters(step, model);
   step.settings = { ...settingsOf(step), joined };
   step.members = model;
   accept(step, event, type, text, { daemon });

@@ -8,7 +8,7 @@ import { sendNow, touch } from "./checks.ts";
 import { applySettings } from "./commands.ts";
 import { storeIsDown, transfer } from "./leadership.ts";
 import type { ServiceRow } from "./model.ts";
-import { applyModel } from "./reconfigure.ts";
+import { applyModel, keepEdit } from "./reconfigure.ts";
 import { take } from "./service.ts";
 import { cell } from "./service-table.ts";
 import { hold, indexHoldings } from "./service-view.ts";
@@ -52,6 +52,8 @@ function rowCommitted(step: Step, view: ServiceView, row: ServiceRow, commitId: 
   if (view.pendingCommit === commitId) view.pendingCommit = null;
   if (view.pendingSideCommit === commitId) view.pendingSideCommit = null;
   step.dirty.add(row.service);
+  // Its successor waits for that.
+  if (view.removed) for (const name of step.state.services.keys()) step.dirty.add(name);
   const holder = daemonOf(step.state, row.holder);
   if (!isNewEpoch) {
     // New candidates go out with the next renewal.
@@ -80,6 +82,7 @@ export function commitFailed(step: Step, event: CommitFailed): void {
   const text = `Nothing was changed: ${event.detail}`;
   for (const { id } of pending.commands)
     step.effects.push({ kind: "answer", id, answer: { status: 503, text, eventSeq: null } });
+  keepEdit(state, pending);
   if (event.outcome === "unknown") {
     // A late write of this term must be refused before anything else is decided: a new term. What
     // the commit concerned stays as it is until then.
@@ -94,12 +97,6 @@ export function commitFailed(step: Step, event: CommitFailed): void {
   if (event.outcome === "fenced") state.leadership.needsNewTerm = true;
   else storeIsDown(step, event.detail);
   undo(step, pending, event.detail);
-  if (pending.configuration !== null)
-    state.waitingModel = {
-      model: pending.configuration.model,
-      configuration: pending.configuration.version,
-      plan: pending.configuration.plan,
-    };
   setTimer(step, "leadership", step.nowMs + (event.outcome === "fenced" ? 0 : RETRY_MS));
 }
 

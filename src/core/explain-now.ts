@@ -204,6 +204,10 @@ function fencingReasons(step: Step, view: ServiceView): string[] {
     return [
       `${view.row.holder} may still be working on it. Every lease that it may have is over for sure in ${inTime(leftMs)}; the service moves then, or as soon as ${view.row.holder} says that it has stopped.`,
     ];
+  if (view.removed)
+    return [
+      `It has left the configuration. Every lease of ${view.row.holder} is over, unless ${view.row.holder} goes on by the word of its fellows: one of them has to answer (${view.spec.candidates.join(", ")}), or an operator to say that ${view.row.holder} is dead.`,
+    ];
   return [`Every lease of ${view.row.holder} is over, but nobody can take it.`, ...judged(step, view)];
 }
 

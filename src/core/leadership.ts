@@ -8,10 +8,11 @@
  * store is away the leader may go on by the others' promises; see `arbiter-promise.ts`.
  */
 import type { ArbiterEvent } from "./arbiter-io.ts";
-import type { ArbiterState, LeadershipView } from "./arbiter-state.ts";
+import type { ArbiterState } from "./arbiter-state.ts";
 import { askOthers, noteAttempt, rivals } from "./arbiter-promise.ts";
 import type { LeadershipRecord } from "./model.ts";
 import { raisedBy } from "./plausible.ts";
+import { keepEdit, takeConfiguration } from "./reconfigure.ts";
 import { setTimer, tell, type Step } from "./step.ts";
 import { electable, mayCampaignAtMs, promisedUntilMs } from "./succession.ts";
 
@@ -19,34 +20,6 @@ import { electable, mayCampaignAtMs, promisedUntilMs } from "./succession.ts";
 const BEATS_A_TTL = 4;
 /** How often a standby looks, and how soon a failed call to the store is repeated. */
 const LOOK_SHARE = 1 / 8;
-
-export function newLeadership(): LeadershipView {
-  return {
-    mode: "starting",
-    record: null,
-    beatSeenAtMs: 0,
-    validUntilMs: 0,
-    calling: false,
-    lookedAtMs: 0,
-    lookOnceMore: false,
-    claimed: null,
-    touching: false,
-    touchedAtMs: -Infinity,
-    needsNewTerm: false,
-    storeDownSinceMs: null,
-    storeProblem: null,
-    lastRecord: null,
-    highestTerm: 0,
-    highestBeat: 0,
-    campaignsOpen: 0,
-    unconfirmed: [],
-    met: new Map(),
-    round: null,
-    roundNumber: 0,
-    promised: null,
-    transfer: null,
-  };
-}
 
 const ttlOf = (state: ArbiterState): number => state.model.arbiterLeaseMs;
 
@@ -302,7 +275,10 @@ function standBy(step: Step): void {
         eventSeq: null,
       },
     });
+  // What its files say counts from now on, as for any standby.
+  for (const commit of state.commits.values()) keepEdit(state, commit);
   state.commits.clear();
+  if (state.waitingModel !== null) takeConfiguration(step, state.waitingModel);
   step.effects.push({ kind: "changed", mapVersion: state.mapVersion });
   lookAgain(step, 0);
 }

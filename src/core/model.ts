@@ -198,6 +198,11 @@ export interface ServiceRow {
    * and all since. Eligible on expiry is who stands in each of them.
    */
   readonly pastSets: readonly { readonly epoch: number; readonly set: CandidateSet }[];
+  /**
+   * Its masters in each configuration since the last epoch that rests on proof: who shares one is the same
+   * work, whatever it is called. A version before this one wrote none.
+   */
+  readonly masters?: readonly string[];
   /** There may be epochs above this one of which the store doesn't know: it was restored or emptied. */
   readonly pastLost?: true;
   /** When this holder got it, for people. */

@@ -28,7 +28,7 @@ export type OverlapIs =
   | "unknown";
 
 /** How the newest epoch that is over was found to be over. */
-export type ClearedBy = "proof" | "order";
+export type ClearedBy = "proof" | "time" | "order";
 
 export interface MoveMeasure {
   /** null: not known, or nothing was lost. */
@@ -77,7 +77,7 @@ export function endGap(step: Step, view: ServiceView): void {
 /** Epoch 1 follows nobody. */
 function overlapOf({ row, clearedBy }: ServiceView): OverlapIs | null {
   if (row.epoch <= 1) return null;
-  if (row.cleared !== row.epoch - 1) return "lease";
+  if (row.cleared !== row.epoch - 1 || clearedBy === "time") return "lease";
   return clearedBy === "proof" ? "proof" : "unknown";
 }
 

@@ -141,6 +141,14 @@ function judgeOnExpiry(view: ServiceView, daemon: DaemonView, options: JudgeOpti
   return { daemon, because: "", undecided: false };
 }
 
+/** Whether it shows, asked after every lease's end, that no holder goes on by its promise, or ever will (I1). */
+export function isWitness(view: ServiceView, daemon: DaemonView, options: JudgeOptions): boolean {
+  const { report, failedChecks } = daemon;
+  if (report === null || failedChecks > 0) return false;
+  if (report.services.some((held) => held.service === view.spec.name)) return false;
+  return judgeOnExpiry(view, daemon, options).because === "";
+}
+
 /** In the last acknowledged set and in every set committed since, for every epoch above `cleared`. */
 function isKnownToHolder(view: ServiceView, daemon: DaemonView): boolean {
   const { row } = view;

@@ -3,12 +3,24 @@
  *
  * What leaves the configuration while it is held stays in the map, and checked, until it is over.
  */
-import type { ArbiterState, DaemonView } from "./arbiter-state.ts";
+import type { ArbiterState, DaemonView, PendingCommit } from "./arbiter-state.ts";
+import { mastersWithPresent } from "./candidates.ts";
 import { sendNow } from "./checks.ts";
 import type { ClusterModel, DaemonSpec } from "./model.ts";
 import { indexCandidates, serviceView, unknownRow } from "./service-view.ts";
 import { noteAnswer } from "./self-doubt.ts";
-import { isLeading, isOpen, mayCommit, setTimer, tell, type Step } from "./step.ts";
+import {
+  changeRow,
+  configurationIsBusy,
+  isLeading,
+  isOpen,
+  mayCommit,
+  setTimer,
+  tell,
+  type Step,
+} from "./step.ts";
+
+type Edit = NonNullable<ArbiterState["waitingModel"]>;
 
 export function daemonView(spec: DaemonSpec): DaemonView {
   return {
@@ -127,8 +139,11 @@ export function dropRemoved(step: Step): void {
   }
 }
 
-/** An edit: committed with a new version before it is applied; put off while the store is away. */
-export function takeConfiguration(step: Step, edit: NonNullable<ArbiterState["waitingModel"]>): void {
+/**
+ * An edit: committed with a new version before it is applied; put off while the store is away, or still has
+ * the one before it: of two edits the newer one is in force in the end.
+ */
+export function takeConfiguration(step: Step, edit: Edit): void {
   const { state } = step;
   if (isLeading(state) && !mayCommit(state)) {
     state.waitingModel = edit;
@@ -136,6 +151,10 @@ export function takeConfiguration(step: Step, edit: NonNullable<ArbiterState["wa
       type: "config.waiting",
       text: "A valid edit waits for the store; the running configuration stays in force.",
     });
+    return;
+  }
+  if (isLeading(state) && (configurationIsBusy(step) || mastersAreBusy(state, edit.model))) {
+    state.waitingModel = edit;
     return;
   }
   state.waitingModel = null;
@@ -147,11 +166,49 @@ export function takeConfiguration(step: Step, edit: NonNullable<ArbiterState["wa
   }
   const version = { ...edit.configuration, version: state.configuration.version + 1 };
   step.configuration = { model: edit.model, version, plan: edit.plan };
+  keepMasters(step, edit.model);
   tell(step, {
     type: "config.applied",
     text: `Configuration version ${version.version} is in force: ${edit.plan.length === 0 ? "nothing moves" : edit.plan.join("; ")}.`,
     evidence: { version: version.version, hash: version.hash, by: version.by },
   });
+}
+
+/** It isn't known to be in force: it is taken once that can be known, unless a newer one came. */
+export function keepEdit(state: ArbiterState, { configuration }: PendingCommit): void {
+  if (configuration === null || state.waitingModel !== null) return;
+  const { model, version, plan } = configuration;
+  state.waitingModel = { model, configuration: version, plan };
+}
+
+/**
+ * I1: whose work a service is stands in its row before the files say something else, in the same commit. A
+ * leader that comes new to it would not know a renamed service for the same work.
+ */
+export function keepMasters(step: Step, model: ClusterModel): void {
+  const masters = mastersBy(model);
+  for (const [name, view] of step.state.services) {
+    if (!isOpen(view) || view.row.epoch === 0) continue;
+    if (view.pendingCommit !== null || view.pendingSideCommit !== null) continue;
+    const known = view.row.masters ?? [];
+    const all = new Set([...mastersWithPresent(view), ...(masters.get(name) ?? [])]);
+    if (all.size > known.length) changeRow(step, view, { ...view.row, masters: [...all] }, "side");
+  }
+}
+
+/** A row is being written whose masters would have to change with the files. */
+export function mastersAreBusy(state: ArbiterState, model: ClusterModel): boolean {
+  const masters = mastersBy(model);
+  for (const [name, view] of state.services) {
+    if (view.pendingCommit === null && view.pendingSideCommit === null) continue;
+    const next = masters.get(name);
+    if (next?.some((master) => !view.spec.masters.includes(master)) === true) return true;
+  }
+  return false;
+}
+
+function mastersBy(model: ClusterModel): Map<string, readonly string[]> {
+  return new Map(model.services.map(({ name, masters }) => [name, masters]));
 }
 
 /** I6: the running configuration stays in force, and everybody can see why. */

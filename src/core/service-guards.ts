@@ -8,9 +8,9 @@
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
 import { dueMove } from "./moves.ts";
 import { raisedBy } from "./plausible.ts";
-import { choose, type JudgeOptions } from "./placement.ts";
+import { choose, isWitness, type JudgeOptions } from "./placement.ts";
 import type { ServiceEvent } from "./service-table.ts";
-import { daemonOf, isOpen, mayCommit, settingsAreBusy, type Step } from "./step.ts";
+import { configurationIsBusy, daemonOf, isOpen, mayCommit, settingsAreBusy, type Step } from "./step.ts";
 
 export interface Found {
   readonly event: ServiceEvent;
@@ -28,8 +28,10 @@ export function nextEvent(step: Step, view: ServiceView): Found | null {
   if (reported !== null) return reported;
   const checked = checkedEvent(step, view);
   if (checked !== null) return checked;
-  return timedEvent(step, view);
+  return view.removed && isUnheld(view) ? endedByTime(step, view) : timedEvent(step, view);
 }
+
+const isUnheld = ({ phase }: ServiceView): boolean => phase === "vacant" || phase === "fencing";
 
 function orderedEvent(view: ServiceView): Found | null {
   const { order } = view;
@@ -125,7 +127,11 @@ function unknownHolder(step: Step, view: ServiceView): Found | null {
 function checkedEvent(step: Step, view: ServiceView): Found | null {
   if (view.phase === "vacant" || view.phase === "fencing") return null;
   const holder = daemonOf(step.state, view.row.holder);
-  if (holder === null) return null;
+  // It left the files, and where it was isn't known: nobody asks it, so its lease isn't renewed.
+  if (holder === null)
+    return view.phase !== "held" && step.nowMs > view.boundMs
+      ? { event: "silent", evidence: { daemon: view.row.holder, lastFailure: "it left the configuration" } }
+      : null;
   if (holder.failedChecks === 0) return replacedEvent(view, holder);
   const evidence = {
     daemon: holder.spec.name,
@@ -182,10 +188,9 @@ function candidateEvent(
   view: ServiceView,
   event: "candidateReady" | "boundPassed",
 ): Found | null {
-  // One that left the configuration is given to nobody. Nor does its bound end it: no commit would tell the
-  // next leader, which would renew the old holder beside the one of the new name (I1).
-  if (view.removed) return null;
   if (!mayCommit(step.state) || view.pendingSideCommit !== null) return null;
+  // Who its masters are is about to change, and stands in the row (I1).
+  if (configurationIsBusy(step)) return null;
   // The commit ends an operator's move, and settings are written one after another.
   if (step.state.settings.moves[view.spec.name] !== undefined && settingsAreBusy(step.state)) return null;
   if (isPastElsewhere(step, view) || hasPredecessor(step.state, view)) return null;
@@ -204,6 +209,25 @@ function candidateEvent(
         .map(({ daemon, because }) => `${daemon.spec.name}: ${because}`),
     },
   };
+}
+
+/**
+ * One that left the configuration is given to nobody, so that no new epoch shows that the old one is over. It
+ * is, by the time at which it could be given away: every lease of the arbiters' has ended, and a candidate
+ * whose promise each holder needs was asked after that, and has promised nothing. A lease that has run out
+ * isn't brought back to life. That is committed, or the next leader would renew the old holder beside
+ * whoever has the new name (I1, I7).
+ */
+function endedByTime(step: Step, view: ServiceView): Found | null {
+  if (!isOpen(view) || !mayCommit(step.state) || view.pendingSideCommit !== null) return null;
+  if (step.nowMs < view.boundMs) return null;
+  const options = { onProof: false, nowMs: step.nowMs, askedAfterMs: view.boundMs };
+  const witness = view.spec.candidates.find((name) => {
+    const daemon = step.state.daemons.get(name);
+    return daemon !== undefined && isWitness(view, daemon, options);
+  });
+  if (witness === undefined) return null;
+  return { event: "leasesOver", evidence: { waitedUntilMs: Math.round(view.boundMs), witness } };
 }
 
 /**
@@ -229,18 +253,24 @@ export function hasPredecessor(state: ArbiterState, view: ServiceView): boolean 
 }
 
 /**
- * I1: from the commit on that gives it away, not from the store's answer. The store may have taken that
- * commit already; once it says so the new epoch is assigned, whatever has become of the configuration.
+ * I1: from the commit on that gives it away, not from the store's answer (the store may have taken it, and
+ * once it says so the new epoch is assigned, whatever has become of the configuration), until it is committed
+ * that it is over: the next leader would renew its holder.
  */
-function mayBeHeld(view: ServiceView): boolean {
-  return view.phase !== "vacant" && (isOpen(view) || view.pendingCommit !== null);
+function mayBeHeld({ row, phase, isPastLost }: ServiceView): boolean {
+  if (phase !== "vacant") return true;
+  // One that was never given away, as far as a store knows that has not lost its past.
+  if (row.epoch === 0 && !isPastLost) return false;
+  return row.cleared < row.epoch;
 }
 
-/** By a master in common. Where the files don't tell, one that a candidate holds, or is to hold, may be. */
+/** By a master in common. Where the store doesn't tell, one that a candidate holds, or is to hold, may be. */
 function isSameWork(view: ServiceView, { spec, row, pendingCommit }: ServiceView): boolean {
-  const masters = spec.masters.length > 0 ? spec.masters : spec.candidates;
-  if (masters.some((name) => view.spec.masters.includes(name))) return true;
-  if (spec.masters.length > 0 && view.row.epoch > 0) return false;
+  const masters = new Set([...view.spec.masters, ...(view.row.masters ?? [])]);
+  const known = [...spec.masters, ...(row.masters ?? [])];
+  const isKnown = known.length > 0;
+  if ((isKnown ? known : spec.candidates).some((name) => masters.has(name))) return true;
+  if (isKnown && view.row.epoch > 0) return false;
   // Whom a commit under way names is in no row yet: it may be any candidate.
   const holders = pendingCommit === null ? [row.holder] : [row.holder, ...spec.candidates];
   return holders.some((name) => name !== null && view.spec.candidates.includes(name));

@@ -66,27 +66,6 @@ export function serviceView(step: Step, spec: ServiceSpec, row: ServiceRow, remo
   };
 }
 
-/** A service that only the store knows: it left the files while no arbiter ran. */
-export function orphanSpec(row: ServiceRow): ServiceSpec {
-  return {
-    name: row.service,
-    type: "",
-    realm: "",
-    masters: [],
-    candidates: row.candidates.list.map(({ name }) => name),
-    leaseMs: row.leaseMaxMs,
-    checkIntervalMs: row.leaseMaxMs / 6,
-    maxCheckAttempts: 3,
-    failback: "never",
-    failbackDelayMs: 0,
-    failbackDelayMaxMs: 0,
-    failureTimeoutMs: 0,
-    activationTimeoutMs: row.leaseMaxMs,
-    drainTimeoutMs: row.leaseMaxMs,
-    config: {},
-  };
-}
-
 /** Derived indexes, made anew when the model, the rows or the holders change. */
 export function indexHoldings(state: ArbiterState): void {
   state.holdings.clear();

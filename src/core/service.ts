@@ -4,7 +4,13 @@
  */
 import type { ServicePhase, ServiceView } from "./arbiter-state.ts";
 import { alreadyCounted, backOff, countLoss, isShortHold, isWithoutFault } from "./back-off.ts";
-import { candidatesNow, pastSetsWithPresent, refreshCandidates, shorterLeaseAtMs } from "./candidates.ts";
+import {
+  candidatesNow,
+  mastersWithPresent,
+  pastSetsWithPresent,
+  refreshCandidates,
+  shorterLeaseAtMs,
+} from "./candidates.ts";
 import { sendNow } from "./checks.ts";
 import { heldBackUntilMs, noteCause, spend, tellHeldBack } from "./failover-budget.ts";
 import type { ServiceRow } from "./model.ts";
@@ -101,9 +107,6 @@ export function take(step: Step, view: ServiceView, transition: ServiceTransitio
     event,
   });
   if (event !== "") announce(step, view, { transition, evidence, reason, said: saidOfItsEnd(found) });
-  // Its successor waits for that.
-  if (view.removed && view.phase === "vacant")
-    for (const name of step.state.services.keys()) step.dirty.add(name);
   if (found.event === "restartedInPlace") view.holderState = "activating";
   if (found.event === "restartDone" || found.event === "goodReport") view.holderState = "active";
   if (view.phase === "held") {
@@ -201,6 +204,8 @@ function perform(step: Step, view: ServiceView, effect: ServiceEffect, found: Fo
       return;
     case "clearByOrder":
       return clear(step, view, "order");
+    case "clearByTime":
+      return clear(step, view, "time");
     case "drain":
       if (holder !== null) sendNow(step, holder);
       return;
@@ -275,6 +280,7 @@ function commitHolder(step: Step, view: ServiceView): void {
     leaseMaxMs: restsOnProof ? view.spec.leaseMs : Math.max(view.row.leaseMaxMs, view.spec.leaseMs),
     candidates: { version: view.row.candidates.version + 1, list: candidatesNow(step, view) },
     pastSets: restsOnProof ? [] : pastSetsWithPresent(view),
+    masters: restsOnProof ? view.spec.masters : mastersWithPresent(view),
     sinceWallMs: step.wallMs,
   };
   changeRow(step, view, row, "main");
@@ -317,6 +323,7 @@ function commitAdoption(step: Step, view: ServiceView, daemonName: string): void
     cleared: Math.min(view.knownCleared, held.epoch - 1),
     leaseMaxMs: Math.max(view.row.leaseMaxMs, view.spec.leaseMs),
     pastSets: pastSetsWithPresent(view),
+    masters: mastersWithPresent(view),
     sinceWallMs: step.wallMs,
   };
   changeRow(step, view, row, "main");

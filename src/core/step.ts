@@ -82,6 +82,14 @@ export function settingsAreBusy({ commits }: ArbiterState): boolean {
   return false;
 }
 
+/** An edit is being written, alone or with the daemons that have joined: what it says counts once it is known. */
+export function configurationIsBusy({ state, configuration, members }: Step): boolean {
+  if (configuration !== null || members !== null) return true;
+  for (const commit of state.commits.values())
+    if (commit.configuration !== null || commit.members !== null) return true;
+  return false;
+}
+
 export function tell(step: Step, draft: Omit<EventDraft, "atWallMs" | "term">): void {
   step.events.push({ ...draft, atWallMs: step.wallMs, term: step.state.term });
 }

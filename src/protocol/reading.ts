@@ -143,6 +143,15 @@ export function list<T>(
   return items;
 }
 
+/** A list of names. */
+export function words(from: Members, key: string, maxLength: number, wordLength: number): readonly string[] {
+  const value = member(from, key);
+  if (!Array.isArray(value) || value.length > maxLength)
+    return malformed(key, `a list of at most ${maxLength}`);
+  const entries: Members = Object.fromEntries(value.map((one: unknown, at) => [`${key}[${at}]`, one]));
+  return value.map((_, at) => word(entries, `${key}[${at}]`, wordLength));
+}
+
 /** A record of names to values. It has no prototype, so that no name finds anything inherited. */
 export function record<T>(
   from: Members,

@@ -31,7 +31,7 @@ const LAUNCH: LaunchSpec = {
   outputKeep: 5,
   logLevel: "info",
 };
-const SHARED = "shared";
+export const SHARED = "shared";
 
 function names(stem: string, count: number): string[] {
   return Array.from({ length: count }, (_, at) => `${stem}${at + 1}`);

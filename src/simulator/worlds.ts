@@ -5,7 +5,6 @@ import { DRIFTED, OPERATORS, OUTAGES, RESTORED, STRAY } from "./trouble.ts";
 
 export const WORLD_NAMES = [
   "swarm",
-  "steady",
   "small",
   "restored",
   "outages",
@@ -15,7 +14,6 @@ export const WORLD_NAMES = [
 ] as const;
 /**
  * - `swarm`: sizes, settings near their limits and faults, all drawn from the seed; something breaks all the time.
- * - `steady`: the same, but edits neither rename nor remove a service (`docs/safety.md` says what those can lead to).
  * - `small`: a master, a spare and an arbiter at default settings; something breaks now and then.
  * - `restored`, `outages`, `stray`, `drifted`, `operators`: about one trouble each; see `trouble.ts`.
  */
@@ -25,8 +23,6 @@ export function worldOf(name: WorldName, seed: number): Overrides {
   switch (name) {
     case "swarm":
       return {};
-    case "steady":
-      return { keepsServices: true };
     case "small":
       return smallWorld(seed);
     case "restored":

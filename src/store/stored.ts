@@ -31,6 +31,7 @@ import {
   text,
   wordOrNull,
   word,
+  words,
   type Members,
   type Parsed,
 } from "../protocol/reading.ts";
@@ -80,6 +81,7 @@ export const readServiceRow: Guard<ServiceRow> = (json) =>
       epoch: integer(item, "epoch", 0),
       set: object(item, "set", candidateSet),
     })),
+    ...(present(from, "masters") ? { masters: words(from, "masters", MANY, NAME) } : {}),
     ...(from["pastLost"] === true ? { pastLost: true } : {}),
     sinceWallMs: number(from, "sinceWallMs", -MAX_TIME, MAX_TIME),
   }));

@@ -10,11 +10,9 @@ import {
   FROZEN_ARBITER,
   LATE_CANDIDATES,
   LEASES_CHANGE,
-  LEASES_CHANGE_SLOWLY,
+  LONGER_UNWRITTEN,
   NEW_LEADERS,
   ORDERS,
-  RENAMES,
-  RENAMES_SLOW_STORE,
   SECOND_STORE,
   SLOW_AND_ILL,
   SLOW_NETWORK,
@@ -129,8 +127,8 @@ export const ARBITER_RULES: readonly Mutant[] = [
         replace: "const leaseMs = Math.max(spec.leaseMs, 0 * leaseMaxMs(step.state, view));",
       },
     ],
-    hunts: [LEASES_CHANGE_SLOWLY],
-    seeds: 400,
+    hunts: [LONGER_UNWRITTEN],
+    seeds: 20,
     survives: null,
   },
   {
@@ -392,49 +390,6 @@ export const ARBITER_RULES: readonly Mutant[] = [
     seeds: 5,
     survives:
       "the next epoch is above every one seen, so that epoch 0 isn't right below it, and nothing rests on proof",
-  },
-  {
-    name: "a renamed service waits",
-    without: "a new service waits for one that its candidates hold and that left the files",
-    patches: [
-      {
-        file: GUARDS,
-        find: "if (!state.hasRemoved) return false;",
-        replace: "if (state !== null) return false;",
-      },
-      {
-        file: PLACEMENT,
-        find: "if (other !== view && other.removed) return true;",
-        replace: "if (other === null) return true;",
-      },
-    ],
-    hunts: [RENAMES],
-    seeds: 30,
-    survives: null,
-  },
-  {
-    name: "a renamed service waits for a commit, too",
-    without: "what left the files may be held from the commit on that gives it away",
-    patches: [
-      { file: GUARDS, find: "(isOpen(view) || view.pendingCommit !== null)", replace: "isOpen(view)" },
-    ],
-    hunts: [RENAMES_SLOW_STORE],
-    seeds: 30,
-    survives: null,
-  },
-  {
-    name: "what left the files is kept until it is over",
-    without: "a service that leaves the configuration stays in the map until it is cleared",
-    patches: [
-      {
-        file: "core/reconfigure.ts",
-        find: "if (isOpen(view) || view.pendingCommit !== null || view.knownCleared > view.row.cleared) continue;",
-        replace: "if (view.pendingCommit !== null) continue;",
-      },
-    ],
-    hunts: [RENAMES],
-    seeds: 60,
-    survives: null,
   },
   {
     name: "other clusters",

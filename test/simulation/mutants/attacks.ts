@@ -13,6 +13,7 @@ import { LEASE_MS } from "../aims.ts";
 import { Scene } from "../../transcripts/scene.ts";
 import { PLOTS } from "../../transcripts/scenes.ts";
 import { Stage } from "../stage.ts";
+import { longerUnwritten, renamedUnseen } from "./attacks-edits.ts";
 
 /** What was found; null: nothing. */
 export type Attack = (seed: number) => string | null;
@@ -429,6 +430,8 @@ export type AttackName =
   | "newcomer"
   | "two leaders, slow store"
   | "late renewal"
+  | "renamed unseen"
+  | "longer, unwritten"
   | "late renewal, later answer";
 
 export const ATTACKS: Readonly<Record<AttackName, Attack>> = {
@@ -447,6 +450,8 @@ export const ATTACKS: Readonly<Record<AttackName, Attack>> = {
   "lost past, lost commit": (seed) => lostPast(seed, false),
   "lost past, lost leader": (seed) => lostPast(seed, true),
   newcomer,
+  "renamed unseen": renamedUnseen,
+  "longer, unwritten": longerUnwritten,
   "late renewal": (seed) => lateRenewal(seed, 0),
   "late renewal, later answer": (seed) => lateRenewal(seed, LEASE_MS * 0.3),
 };

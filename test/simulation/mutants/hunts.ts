@@ -1,6 +1,6 @@
 /** Worlds to hunt in: small and quiet, but for the faults under which a kind of rule is needed. */
 import { OPERATORS, OUTAGES, RESTORED, STRAY } from "../../../src/simulator/trouble.ts";
-import { aim, LEASE_MS } from "../aims.ts";
+import { aim, LEASE_MS, QUIET } from "../aims.ts";
 import type { Hunt } from "./mutant.ts";
 
 export const CUTS: Hunt = { name: "cuts", overrides: aim({}, { partitionMeanMs: 8 * LEASE_MS }) };
@@ -213,6 +213,26 @@ export const RENAMES_SLOW_STORE: Hunt = {
   ),
 };
 
+export const RENAMED_UNSEEN: Hunt = {
+  name: "a service is renamed, and its holder's file taken away, while no arbiter sees it",
+  attack: "renamed unseen",
+  once: false,
+};
+
+/** Epochs are committed of which their holder never hears. */
+export const RENAMES_UNHEARD: Hunt = {
+  name: "services that are renamed while messages are lost and the store is slow",
+  overrides: aim(
+    {
+      arbiters: 2,
+      spares: 2,
+      network: { ...QUIET.network, lossProbability: 0.3 },
+      store: { latencyMs: 30, unknownProbability: 0.05, slowProbability: 0.2, slowMs: LEASE_MS },
+    },
+    { editMeanMs: LEASE_MS, exitMeanMs: 2 * LEASE_MS, crashMeanMs: 4 * LEASE_MS, lastsMs: 2 * LEASE_MS },
+  ),
+};
+
 export const ORDERS: Hunt = {
   name: "operators who give many orders",
   overrides: aim(
@@ -393,17 +413,8 @@ export const SLOW_AND_ILL: Hunt = {
 };
 
 /** The store takes so long that a leader often dies before it has heard from it. */
-export const LEASES_CHANGE_SLOWLY: Hunt = {
-  name: "leases that get longer, with a slow store",
-  overrides: aim(
-    {
-      arbiters: 2,
-      arbiterLeaseMs: 4000,
-      leaseMs: 6000,
-      onArbiterLoss: "demote",
-      safetyMs: 1_200_000,
-      store: { latencyMs: 1000 },
-    },
-    { partitionMeanMs: 8000, lastsMs: 20_000, arbiterCrashMeanMs: 4000, editMeanMs: 6000 },
-  ),
+export const LONGER_UNWRITTEN: Hunt = {
+  name: "leases get longer, and before that is written the holder is cut off",
+  attack: "longer, unwritten",
+  once: false,
 };

@@ -9,6 +9,7 @@ import { FAREWELL_RULES } from "./farewell-rules.ts";
 import { LEADERSHIP_RULES } from "./leadership-rules.ts";
 import type { Mutant, Verdict } from "./mutant.ts";
 import { OPERATOR_RULES } from "./operator-rules.ts";
+import { RENAME_RULES } from "./rename-rules.ts";
 import { ROWS } from "./rows.ts";
 import { STORE_RULES } from "./store-rules.ts";
 
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DAEMON_RULES,
   ...FAREWELL_RULES,
   ...ARBITER_RULES,
+  ...RENAME_RULES,
   ...LEADERSHIP_RULES,
   ...STORE_RULES,
   ...OPERATOR_RULES,

@@ -59,10 +59,12 @@ test("a new leader, whose files don't name it, adopts the one that joined as the
   world.inForce = { model: WITH_LATE, configuration: world.state.configuration };
   world.restartArbiter(MASTER_AND_SPARE).advance(1000);
   expect(world.service()).toMatchObject({ phase: "held", removed: false, row: { holder: "late", epoch: 2 } });
-  // Without being told, it would look for the holder in vain.
+  // Without being told, it asks the holder where the store has it, and moves the service to one of its own.
   world.inForce = null;
-  world.restartArbiter(MASTER_AND_SPARE).advance(1000);
-  expect(world.service().phase).not.toBe("held");
+  world.restartArbiter(MASTER_AND_SPARE).advance(5000);
+  expect(world.service()).toMatchObject({ phase: "held", row: { epoch: 3 } });
+  expect(world.service().row.holder).not.toBe("late");
+  expect(world.state.daemons.has("late")).toBe(false);
 });
 
 test("a drifted arbiter waits for every other place in line; with no other arbiter it doesn't wait", () => {

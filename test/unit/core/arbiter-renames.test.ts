@@ -59,18 +59,132 @@ describe.each(RENAMES)("a rename %s, while a commit gives the old service away",
   });
 });
 
-// Nothing in the store would tell the next leader that its bound has passed, and it would renew the old one.
-test("I1: a rename while the holder is dead waits for it, or for an operator who says that it is dead", () => {
-  const world = new ClusterRig(BEFORE).start();
-  world.node("m").cut = "timeout";
-  world.node("m").alone = true;
-  world.advance(1000);
-  world.arbiter({ kind: "configured", model: sameMaster, configuration: VERSION, plan: ["a rename"] });
-  world.advance(20_000);
-  expect(believers(world)).toEqual([]);
-  const order = { verb: "failover", service: "old", to: null, force: true, evenIfAlive: false } as const;
-  expect(world.command(order).status).toBe(202);
-  world.advance(1000);
-  expect(believers(world)).toEqual(["s"]);
-  expect(world.state.services.has("old")).toBe(false);
+const renamed = (world: ClusterRig, next: ClusterModel = sameMaster): ClusterRig => {
+  world.arbiter({ kind: "configured", model: next, configuration: VERSION, plan: ["a rename"] });
+  return world;
+};
+
+function silenced(world: ClusterRig, name: string): ClusterRig {
+  world.node(name).cut = "timeout";
+  world.node(name).alone = true;
+  return world.advance(1000);
+}
+
+describe("a rename while the holder is dead", () => {
+  test("I7: the new name has it once every lease of the old one has ended; the old one is no more", () => {
+    const world = renamed(silenced(new ClusterRig(BEFORE).start(), "m")).advance(20_000);
+    expect(believers(world)).toEqual(["s"]);
+    expect(world.state.services.has("old")).toBe(false);
+    expect(world.rows.get("old")).toMatchObject({ epoch: 1, cleared: 1 });
+  });
+
+  test("I7: at once, if an operator says that it is dead", () => {
+    const world = renamed(silenced(new ClusterRig(BEFORE).start(), "m")).advance(100);
+    const order = { verb: "failover", service: "old", to: null, force: true, evenIfAlive: false } as const;
+    expect(world.command(order).status).toBe(202);
+    world.advance(100);
+    expect(world.believers("new")).toEqual(["s"]);
+  });
+
+  // The next leader would renew the old holder, which has never heard of its epoch, beside the new one.
+  test("I1: nothing is given to the new name before it is committed that the old one is over", () => {
+    const world = silenced(new ClusterRig(BEFORE).start(), "m");
+    renamed(world);
+    while (world.service("old").phase !== "fencing") world.advance(10);
+    while (world.nowMs < world.service("old").boundMs - 1) world.advance(1);
+    world.store = "silent";
+    world.advance(300);
+    expect(world.service("old")).toMatchObject({ phase: "vacant", knownCleared: 1 });
+    expect(world.rows.get("old")).toMatchObject({ epoch: 1, cleared: 0 });
+    expect(world.service("new").row.holder).toBeNull();
+    expect(world.service("new").pendingCommit).toBeNull();
+  });
+});
+
+describe("a new leader, whose files have another name for it and don't name its holder", () => {
+  const [m, t, s] = DAEMONS;
+  if (m === undefined || t === undefined || s === undefined) throw new Error("no daemons");
+  const shared = { masters: ["m", "t"], candidates: ["m", "t", "s"] };
+  const before = model([m, t, s], [serviceSpec("old", shared)]);
+  const withoutHolder = model([m, s], [serviceSpec("new")]);
+
+  // Seen (I1, seed 1535529060).
+  test("I1: knows it by a master in common, tells the holder, and waits for it", () => {
+    const world = new ClusterRig(before).start();
+    expect(world.believers("old")).toEqual(["t"]);
+    world.node("t").demotion = "never";
+    world.restartArbiter(withoutHolder).advance(1000);
+    expect(believers(world)).toEqual(["t"]);
+    world.daemon("t", { kind: "demoted", service: "old", epoch: 1 });
+    world.advance(3000);
+    expect(believers(world)).toEqual(["m"]);
+    expect(world.state.services.has("old")).toBe(false);
+    expect(world.state.daemons.has("t")).toBe(false);
+  });
+
+  test("I7: fails over from it where it is silent", () => {
+    const world = silenced(new ClusterRig(before).start(), "t");
+    world.restartArbiter(withoutHolder).advance(30_000);
+    expect(believers(world)).toEqual(["m"]);
+  });
+
+  // Its row would name the masters of before, and a leader that comes new to a further edit none in common.
+  test("I1: no epoch is given while an edit of the masters is being written", () => {
+    const world = new ClusterRig(model([m, t, s], [serviceSpec("old")])).start();
+    world.node("s").cut = "refused";
+    world.advance(3000);
+    world.daemon("m", { kind: "exited", service: "old", epoch: 1, reason: "exit code 1" });
+    world.node("m").cut = "refused";
+    world.advance(3000);
+    expect(world.service("old")).toMatchObject({ phase: "vacant", row: { cleared: 1 } });
+    world.store = "silent";
+    renamed(world, before);
+    world.node("s").cut = null;
+    world.advance(1500);
+    expect(world.view("s").failedChecks).toBe(0);
+    expect(world.held).toHaveLength(1);
+    world.store = "up";
+    world.answerHeld();
+    world.advance(3000);
+    expect(world.rows.get("old")).toMatchObject({ epoch: 2, masters: ["m", "t"] });
+  });
+
+  test("I1: an edit of the masters stands in the row in the same commit", () => {
+    const world = new ClusterRig(model([m, t, s], [serviceSpec("old")])).start();
+    renamed(world, before).advance(10);
+    expect(world.rows.get("old")?.masters).toEqual(["m", "t"]);
+    expect(world.configuration?.hash).toBe("h1");
+  });
+});
+
+// Its files were taken away while no arbiter ran: nobody would have asked it, and it was waited for for ever.
+test("I7: a new leader fails over from a holder that left the files and is silent", () => {
+  const world = silenced(new ClusterRig(BEFORE).start(), "m");
+  const others = model(DAEMONS.slice(1), [serviceSpec("old", { masters: ["t"], candidates: ["t", "s"] })]);
+  world.restartArbiter(others).advance(30_000);
+  expect(world.believers("old")).toHaveLength(1);
+  expect(world.service("old").row.epoch).toBeGreaterThan(1);
+});
+
+describe("two edits within a slow commit", () => {
+  const edit = (world: ClusterRig, hash: string, leaseMs: number): void =>
+    world.arbiter({
+      kind: "configured",
+      model: model(DAEMONS, [serviceSpec("old", { leaseMs })]),
+      configuration: { ...VERSION, hash },
+      plan: [hash],
+    });
+
+  test.each(["up", "unknown"] as const)("the newer one is in force in the end (the first: %s)", (outcome) => {
+    const world = new ClusterRig(BEFORE).start();
+    world.store = outcome === "up" ? "silent" : "unknown";
+    edit(world, "first", 4000);
+    edit(world, "second", 5000);
+    world.store = "up";
+    world.answerHeld();
+    world.advance(5000);
+    expect(world.configuration?.hash).toBe("second");
+    expect(world.state.configuration.hash).toBe("second");
+    expect(world.service("old").spec.leaseMs).toBe(5000);
+  });
 });

@@ -42,6 +42,20 @@ function vacantOnExpiry(activation: "at-once" | "never"): ClusterRig {
   return world;
 }
 
+/** It leaves the configuration, and once that is committed there is nothing left of it. */
+function endsByTime(world: ClusterRig, row: number): void {
+  const configuration = { version: 0, hash: "without", atWallMs: 0, by: "test", files: {} };
+  const without = { ...MASTER_AND_SPARE, services: [] };
+  world.arbiter({ kind: "configured", model: without, configuration, plan: [] });
+  world.advance(100);
+  const { history } = world.service();
+  world.advance(30_000);
+  expect(world.rows.get("svc")).toMatchObject({ epoch: 1, cleared: 1 });
+  expect(world.state.services.size).toBe(0);
+  for (const one of history) reached.add(one.row);
+  expect(history.map((one) => one.row)).toContain(row);
+}
+
 describe("rows of the service's table", () => {
   test("100, 200: an empty cluster gives the service to the master, at epoch 1 and on proof", () => {
     const world = rig();
@@ -395,6 +409,18 @@ describe("rows of the service's table", () => {
     world.command({ verb: "failover", service: "svc", to: null, force: true, evenIfAlive: false });
     expect(world.service().knownCleared).toBe(1);
     saw(world, 114);
+  });
+
+  test("115: vacant on expiry, and then the service leaves the configuration", () => {
+    const world = vacantOnExpiry("at-once");
+    world.node("s").cut = null;
+    endsByTime(world, 115);
+  });
+
+  test("521: a service leaves the configuration while its holder is silent", () => {
+    const world = rig();
+    isolate(world, "m");
+    endsByTime(world, 521);
   });
 
   test("110: vacant on expiry, and the holder answers: it had gone on", () => {
