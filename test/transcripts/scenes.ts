@@ -308,6 +308,20 @@ export const PLOTS: readonly Plot[] = [
     },
   },
   {
+    file: "24-what-left-the-files-while-its-holder-is-dead",
+    row: "a service leaves the files while its holder is dead",
+    bound: "as for a host that dies; then it is over, and whatever has its work under a new name begins",
+    play: (scene) => {
+      const { whole } = scene.simulation;
+      scene.act("the host of m1 loses its power", () => master(scene).powerOff()).pass(100);
+      scene.act("the service is taken out of the files", () =>
+        scene.simulation.configure({ ...whole, services: [] }),
+      );
+      scene.pass(8000);
+      scene.act("the service is put back", () => scene.simulation.configure(whole)).pass(3000);
+    },
+  },
+  {
     file: "21-the-leader-alone-cant-reach-the-store",
     row: "the leader alone can't reach the store",
     bound: "two arbiter leases + one round trip; nobody stops working",
