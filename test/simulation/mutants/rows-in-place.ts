@@ -12,7 +12,7 @@ import type { Mutant } from "./mutant.ts";
 
 const TRANSCRIPTS = new URL("../../transcripts/", import.meta.url);
 /** Seeds of a busy world until a row that is spared has come up at least once. */
-const MOST_SEEDS = 3;
+const MOST_SEEDS = 10;
 
 export interface RowVerdict {
   /** What noticed it; null: nothing, though it came up. */
