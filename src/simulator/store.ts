@@ -62,6 +62,8 @@ export class SimulatedStore {
   readonly #lastSeqs = new Map<string, number>();
   readonly #epochs = new EpochsGiven();
   #isRestored = false;
+  /** What was on its way to it when it was restored, or emptied, never arrives: that is another server now. */
+  #restores = 0;
   #isEmptied = false;
   commits = 0;
 
@@ -172,6 +174,7 @@ export class SimulatedStore {
 
   /** What was written since the copy was made is gone; null: everything is. */
   restore(copy: StoreCopy | null): void {
+    this.#restores += 1;
     if (copy === null) this.#isEmptied = true;
     else this.#isRestored = true;
     this.#epochs.restored(copy?.rows ?? null);
@@ -229,6 +232,7 @@ export class SimulatedStore {
 
   #call<T>(from: Process, isWrite: boolean, apply: () => T, done: (result: StoreResult<T>) => void): void {
     const { random, options } = this;
+    const restores = this.#restores;
     const isSlow = random.chance(options.slowProbability);
     const totalMs = options.latencyMs * (0.5 + random.next()) + (isSlow ? options.slowMs * random.next() : 0);
     const finish = (inMs: number, result: StoreResult<T>): void => {
@@ -242,7 +246,8 @@ export class SimulatedStore {
     }
     if (isWrite && random.chance(options.unknownProbability)) {
       const lateMs = random.chance(0.5) ? totalMs : options.slowMs * random.next();
-      if (random.chance(0.7)) this.#world.after(lateMs, apply);
+      const late = (): void => void (restores === this.#restores && apply());
+      if (random.chance(0.7)) this.#world.after(lateMs, late);
       finish(totalMs, { kind: "failed", outcome: "unknown", detail: "No answer from the store." });
       return;
     }
@@ -252,7 +257,8 @@ export class SimulatedStore {
         finish(totalMs / 2, { kind: "failed", outcome: "refused", detail: "The store is down." });
         return;
       }
-      finish(totalMs / 2, { kind: "ok", value: apply() });
+      if (restores === this.#restores) finish(totalMs / 2, { kind: "ok", value: apply() });
+      else finish(totalMs / 2, { kind: "failed", outcome: "unknown", detail: "The connection broke." });
     });
   }
 }

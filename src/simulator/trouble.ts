@@ -22,8 +22,8 @@ const BASE: Overrides = {
 };
 
 /**
- * The store is restored from a copy every now and then. All daemons can be reached: of an epoch that
- * the copy doesn't know, only its holder could tell.
+ * The store is restored from a copy every now and then. All daemons can be reached, and none is stopped or
+ * has to end itself: of an epoch that the copy doesn't know, only who was given it can tell.
  */
 export const RESTORED: Overrides = {
   ...BASE,
@@ -36,11 +36,11 @@ export const RESTORED: Overrides = {
     longDelayProbability: 0,
     longDelayMs: 3 * LEASE_MS,
   },
+  workload: { hangProbability: 0 },
   faults: {
     ...NO_FAULTS,
     lastsMs: LEASE_MS,
     exitMeanMs: 4 * LEASE_MS,
-    stopMeanMs: 10 * LEASE_MS,
     arbiterCrashMeanMs: 10 * LEASE_MS,
     arbiterPauseMeanMs: 10 * LEASE_MS,
     commandMeanMs: 5 * LEASE_MS,

@@ -249,7 +249,6 @@ export const LEADERSHIP_RULES: readonly Mutant[] = [
     ],
     hunts: [STORE_RESTORED],
     seeds: 10,
-    survives:
-      "a term that daemons have heard before is refused as outdated, and the leader then takes the next one",
+    survives: null,
   },
 ];
