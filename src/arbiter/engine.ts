@@ -127,7 +127,10 @@ export class Engine {
     this.metrics = new ArbiterMetrics(this.state, {
       nowMs,
       problems: () => problemsOf(this.state, this.around),
-      missing: (view) => missingOf(this.state, view, this.around),
+      missing: (views) => {
+        const { around } = this;
+        return views.map((view) => missingOf(this.state, view, around));
+      },
       drifted: () => this.drift.map(({ arbiter }) => arbiter),
       unwritten: () => this.#lane.undelivered,
       lastEvent: () => this.feed.tail,

@@ -18,8 +18,8 @@ export interface MetricsAround {
   nowMs(): number;
   /** What `GET /v1/status` lists. */
   problems(): readonly StatusProblem[];
-  /** Why a daemon isn't ready, as the status says it. */
-  missing(view: DaemonView): readonly Missing[];
+  /** Why each of these isn't ready, as the status says it. */
+  missing(views: readonly DaemonView[]): readonly (readonly Missing[])[];
   /** Arbiters whose files aren't those in force. */
   drifted(): readonly string[];
   /** Events that wait for the store. */
@@ -112,9 +112,12 @@ function addCounts(registry: Registry, state: ArbiterState, around: MetricsAroun
 /** One look at every daemon for both. */
 function addReadiness(registry: Registry, state: ArbiterState, around: MetricsAround): void {
   const missingNow = (): readonly (readonly Missing[])[] =>
-    [...state.daemons.values()]
-      .filter(({ report, failedChecks }) => report !== null && failedChecks === 0)
-      .map((view) => around.missing(view))
+    around
+      .missing(
+        [...state.daemons.values()].filter(
+          ({ report, failedChecks }) => report !== null && failedChecks === 0,
+        ),
+      )
       .filter((missing) => missing.length > 0);
   addGauge(registry, {
     name: "arbiter_daemons_not_ready",

@@ -16,6 +16,8 @@ export type MissingKind = "checks" | "configuration" | "candidates" | "drill";
 
 export const MISSING_KINDS: readonly MissingKind[] = ["checks", "configuration", "candidates", "drill"];
 
+const MOST_NAMED = 3;
+
 export interface Missing {
   readonly kind: MissingKind;
   readonly text: string;
@@ -31,6 +33,19 @@ export interface LastDrill {
 
 /** Empty: it is ready, as far as anybody knows; one that doesn't answer isn't asked for more. */
 export function missingOf(state: ArbiterState, view: DaemonView, around: Surroundings): readonly Missing[] {
+  const known = answers.get(around) ?? new Map<DaemonView, readonly Missing[]>();
+  answers.set(around, known);
+  const before = known.get(view);
+  if (before !== undefined) return before;
+  const missing = lookAt(state, view, around);
+  known.set(view, missing);
+  return missing;
+}
+
+/** One answer asks for its problems, its order and its rows: each daemon is looked at once for all of them. */
+const answers = new WeakMap<Surroundings, Map<DaemonView, readonly Missing[]>>();
+
+function lookAt(state: ArbiterState, view: DaemonView, around: Surroundings): readonly Missing[] {
   const { report, spec } = view;
   if (report === null) return [];
   const missing: Missing[] = [];
@@ -73,16 +88,25 @@ function ownDrift({ report, spec }: DaemonView, { ownConfigs = {} }: Surrounding
   return report?.ownConfig === undefined || expected === undefined ? null : report.ownConfig !== expected;
 }
 
-/** Services whose holder, in good order, may not know of this candidate yet: it couldn't follow a silent one. */
+/**
+ * Services whose holder, in good order, may not know of this candidate yet: it couldn't follow a silent one. The
+ * first few are enough to name.
+ */
 function unacknowledgedBy(state: ArbiterState, { spec, report }: DaemonView): readonly ServiceView[] {
-  return (state.candidateOf.get(spec.name) ?? []).flatMap((name) => {
+  const found: ServiceView[] = [];
+  // A spare of ten thousand services is asked for often: candidates are only read where somebody is missing.
+  for (const name of state.candidateOf.get(spec.name) ?? []) {
     const view = state.services.get(name);
-    if (view === undefined || view.removed || view.phase !== "held" || view.row.holder === spec.name)
-      return [];
+    if (view === undefined || view.phase !== "held" || view.removed || view.row.holder === spec.name)
+      continue;
     const { version, list } = view.row.candidates;
+    const isAgreed = view.acknowledgedSet >= version;
+    if (isAgreed && list.length >= view.spec.candidates.length) continue;
     const isListed = list.some((one) => one.name === spec.name && one.stateId === report?.stateId);
-    return isListed && view.acknowledgedSet >= version ? [] : [view];
-  });
+    if (!isListed || !isAgreed) found.push(view);
+    if (found.length === MOST_NAMED) break;
+  }
+  return found;
 }
 
 /** The newest that tried it, of any service; null: never. */

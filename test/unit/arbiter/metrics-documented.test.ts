@@ -29,7 +29,7 @@ async function arbiterText(): Promise<string> {
   const metrics = new ArbiterMetrics(world.state, {
     nowMs: () => world.nowMs,
     problems: () => [{ code: "vacant", subject: "s", text: "", next: "" }],
-    missing: () => [{ kind: "drill", text: "" }],
+    missing: () => [[{ kind: "drill", text: "" }]],
     drifted: () => [],
     unwritten: () => 0,
     lastEvent: () => 1,
