@@ -54,7 +54,6 @@ async function startHere(options: StartOptions): Promise<number> {
     import("./start-report.ts"),
   ]);
   const notifier = openServiceNotifier();
-  process.once("SIGTERM", () => notifier.stopping());
   const report = await reportFor(options);
   return runArbiter({
     configPath,
@@ -62,6 +61,8 @@ async function startHere(options: StartOptions): Promise<number> {
     env: process.env,
     log: report.log,
     onReady: (url, running) => {
+      // Not before: whoever listens to a signal takes it from the kernel, and until then that alone ends a start.
+      process.once("SIGTERM", () => notifier.stopping());
       report.ready(running);
       notifier.ready(`${running.name} listens at ${url}`);
     },

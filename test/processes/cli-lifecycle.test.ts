@@ -7,7 +7,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import type { Server } from "node:net";
+import type { Server, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -175,3 +175,25 @@ test("a start that can't be is one error, in the background as in the foreground
   const bad = await arbiter(["start", "--detach"], { cwd: root });
   expect(bad.stderr).toMatch(/daemons\/a\.cfg:2:1: (?:error|warning)/u);
 }, 60_000);
+
+// SIGTERM that came while it waited for its store was once heard by the wrong one, and forgotten.
+test("an arbiter that is told to end while it starts ends", async () => {
+  const { root, config } = await makeSite();
+  const asked = Promise.withResolvers<Socket>();
+  const silent = createServer((socket) => asked.resolve(socket));
+  servers.push(silent);
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  await writeFile(join(config, "store.cfg"), `[store]\nurl = etcd://127.0.0.1:${port}\n`);
+  const child = spawn(process.execPath, [PROGRAM, "start", "--config", config], {
+    cwd: root,
+    stdio: "ignore",
+  });
+  children.push(child);
+  const socket = await asked.promise;
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+  socket.destroy();
+});
