@@ -86,12 +86,18 @@ function guessType(object: RawObject, problems: Problems): boolean {
   return true;
 }
 
+/** `[arbiter.one]`: the form of `[daemon.NAME]`, where none is. */
+function dotted({ dialect, type }: RawObject): string | null {
+  const [, kind, name] = /^([a-z][\w-]*)\.([\w.-]+)$/u.exec(type) ?? [];
+  return dialect === "ini" && name !== undefined ? `\`[${kind} ${name}]\`` : null;
+}
+
 function checkType(object: RawObject, problems: Problems): boolean {
   const { type } = object;
   if (!/^[a-z][\w-]*$/u.test(type)) {
     problems.error(placeOf(object), `\`${type}\` can't be a type of daemon`, {
       found: type,
-      expected: "a word: letters, digits, `-` and `_`",
+      expected: dotted(object) ?? "a word: letters, digits, `-` and `_`",
     });
     return false;
   }

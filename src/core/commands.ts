@@ -14,7 +14,7 @@ import { noteDrill } from "./drills.ts";
 import { release } from "./leadership.ts";
 import { claimLead } from "./leadership-claim.ts";
 import type { Settings, WantedMove } from "./model.ts";
-import { dueFailover, failbackTarget, isFit } from "./moves.ts";
+import { dueFailover, failbackTarget, isFit, mastersNow } from "./moves.ts";
 import { schedulePauseEnd } from "./pause-end.ts";
 import { judge } from "./placement.ts";
 import { keepMasters, mastersAreBusy } from "./reconfigure.ts";
@@ -232,7 +232,7 @@ function failbackOrder(step: Step, event: Commanded, view: ServiceView, holder: 
     409,
     view.spec.masters.includes(holder.spec.name)
       ? `${holder.spec.name}, a master of ${view.spec.name}, holds it already.`
-      : `No master of ${view.spec.name} could take it now: ${view.spec.masters.join(", ")}.`,
+      : `No master of ${view.spec.name} could take it now: ${mastersNow(step, view)}.`,
   );
   return null;
 }

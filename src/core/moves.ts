@@ -93,6 +93,24 @@ export function failbackTarget(step: Step, view: ServiceView, holder: DaemonView
   return null;
 }
 
+/** Why none of them is that, for whoever asked for it. */
+export function mastersNow(step: Step, view: ServiceView): string {
+  return view.spec.masters
+    .map((name) => {
+      const master = step.state.daemons.get(name);
+      if (master === undefined) return `${name} (it is not in the configuration)`;
+      const { because } = judge(step.state, view, master, {
+        onProof: true,
+        nowMs: step.nowMs,
+        askedAfterMs: 0,
+      });
+      return because === "" && !isReady(master)
+        ? `${name} (it is not ready: ${master.report?.reason ?? ""})`
+        : `${name} (${because})`;
+    })
+    .join(", ");
+}
+
 /** Every unplanned loss within `failure_timeout` after the first doubles the delay, up to its maximum. */
 export function failbackDueAtMs(view: ServiceView, master: DaemonView): number {
   if (master.healthySinceMs === null) return Infinity;

@@ -222,3 +222,8 @@ describe("Alignak 2's form", () => {
     ]);
   });
 });
+
+test("`[arbiter.one]` without the rest of that form is told as what it was meant to be", async () => {
+  const { problems } = await load("[arbiter.one]\nport = 1\n");
+  expect(problems.find(({ severity }) => severity === "error")?.expected).toBe("`[arbiter one]`");
+});

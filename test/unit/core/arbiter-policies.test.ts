@@ -448,3 +448,19 @@ describe("proof_by_refusal", () => {
     expect(dies(launched)).toBeGreaterThan(1000);
   });
 });
+
+test("a failback that nobody could take is refused, with each master's reason", () => {
+  const world = new ClusterRig(MASTER_AND_SPARE).start().advance(600);
+  world.daemon("m", { ...CRASH, service: "svc" });
+  world.node("m").cut = "refused";
+  world.advance(3_000);
+  const { status, text } = world.command({
+    verb: "failback",
+    service: "svc",
+    to: null,
+    force: false,
+    evenIfAlive: false,
+  });
+  expect(status).toBe(409);
+  expect(text).toMatch(/^No master of svc could take it now: m \(it is silent/u);
+});
