@@ -32,6 +32,9 @@ test.each([
   [["status", "--url", "http://127.0.0.1:1"], ["commander"]],
   [["status"], ["commander", "ini"]],
   [["switchover", "web", "--url", "http://127.0.0.1:1"], ["commander"]],
+  // Each command is loaded for its options, and none of what it would need to run.
+  [["completion", "bash"], ["commander"]],
+  [["help", "simulate"], ["commander"]],
   [["events", "--url", "http://127.0.0.1:1"], ["commander"]],
   [
     ["config", "check"],
