@@ -43,17 +43,41 @@ export function mastersWithPresent({ row, spec }: ServiceView): readonly string[
   return added.length === 0 ? known : [...known, ...added];
 }
 
+/** Versions begin so far above one that the store doesn't know: its holder may have heard of a few more. */
+const SETS_APART = 1000;
+
+/**
+ * A holder that the store doesn't know is adopted, with candidates that it can't take for those that it has.
+ * Where the store knows nothing at all, nobody knows whom it asks either, until it has taken these (I1).
+ */
+export function adoptedSets(
+  step: Step,
+  view: ServiceView,
+  held: { readonly epoch: number; readonly candidatesVersion: number },
+): Pick<ServiceRow, "candidates" | "pastSets"> {
+  const { epoch, candidatesVersion } = held;
+  const version = Math.max(view.row.candidates.version, candidatesVersion) + SETS_APART;
+  const unknown = { epoch, set: { version: candidatesVersion, list: [] } };
+  return {
+    candidates: { version, list: candidatesNow(step, view) },
+    pastSets: [...pastSetsWithPresent(view), ...(view.row.epoch === 0 ? [unknown] : [])],
+  };
+}
+
 /** A change of candidates or a longer lease for the present holder, committed before it is used. */
 export function refreshCandidates(step: Step, view: ServiceView): void {
   if (view.phase !== "held" || !mayCommit(step.state)) return;
   if (view.pendingCommit !== null || view.pendingSideCommit !== null) return;
   const list = candidatesNow(step, view);
-  const hasNewList = !isSameList(list, view.row.candidates.list);
+  const isLost = view.acknowledgedSet > view.row.candidates.version;
+  const hasNewList = isLost || !isSameList(list, view.row.candidates.list);
   const leaseMaxMs = leaseMaxNow(step, view);
   if (!hasNewList && leaseMaxMs === view.row.leaseMaxMs) return;
-  const candidates: CandidateSet = hasNewList
-    ? { version: view.row.candidates.version + 1, list }
-    : view.row.candidates;
+  const candidates: CandidateSet = isLost
+    ? { version: view.acknowledgedSet + SETS_APART, list }
+    : hasNewList
+      ? { version: view.row.candidates.version + 1, list }
+      : view.row.candidates;
   const row: ServiceRow = {
     ...view.row,
     cleared: view.knownCleared,

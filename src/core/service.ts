@@ -5,6 +5,7 @@
 import type { ServicePhase, ServiceView } from "./arbiter-state.ts";
 import { alreadyCounted, backOff, countLoss, isShortHold, isWithoutFault } from "./back-off.ts";
 import {
+  adoptedSets,
   candidatesNow,
   mastersWithPresent,
   pastSetsWithPresent,
@@ -322,7 +323,7 @@ function commitAdoption(step: Step, view: ServiceView, daemonName: string): void
     epoch: held.epoch,
     cleared: Math.min(view.knownCleared, held.epoch - 1),
     leaseMaxMs: Math.max(view.row.leaseMaxMs, view.spec.leaseMs),
-    pastSets: pastSetsWithPresent(view),
+    ...adoptedSets(step, view, held),
     masters: mastersWithPresent(view),
     sinceWallMs: step.wallMs,
   };
