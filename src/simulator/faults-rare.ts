@@ -134,6 +134,8 @@ function repeatRestore(simulation: Simulation, everyMs: number, copy: StoreCopy)
       world.note("the store is restored, term", copy.record.term);
       store.restore(copy);
       reader.leave();
+      // Of a service that it doesn't know at all, nobody knows whom a holder asks: an operator may have to decide.
+      if (copy.rows.length < simulation.whole.services.length) simulation.wasWiped = true;
       simulation.orders.forget();
     }
     world.after(everyMs * world.random.next(), () => repeatRestore(simulation, everyMs, store.copy()));
