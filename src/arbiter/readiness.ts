@@ -17,6 +17,8 @@ export type MissingKind = "checks" | "configuration" | "candidates" | "drill";
 export const MISSING_KINDS: readonly MissingKind[] = ["checks", "configuration", "candidates", "drill"];
 
 const MOST_NAMED = 3;
+/** A commit and two checks, on a slow machine: a spare that has just come is no reason to alarm anyone. */
+const ACKNOWLEDGED_WITHIN_MS = 5_000;
 
 export interface Missing {
   readonly kind: MissingKind;
@@ -58,7 +60,8 @@ function lookAt(state: ArbiterState, view: DaemonView, around: Surroundings): re
       kind: "configuration",
       text: "it runs with another file than the arbiter's: restart it with the present one",
     });
-  for (const { row } of unacknowledgedBy(state, view))
+  const isNew = around.nowMs - (view.healthySinceMs ?? around.nowMs) < ACKNOWLEDGED_WITHIN_MS;
+  for (const { row } of isNew ? [] : unacknowledgedBy(state, view))
     missing.push({
       kind: "candidates",
       text: `${row.holder ?? "the holder"} hasn't acknowledged it as a candidate of ${row.service} yet`,

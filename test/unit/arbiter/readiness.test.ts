@@ -46,6 +46,11 @@ describe("a spare", () => {
     const world = settled();
     const view = world.service();
     const known = view.acknowledgedSet;
+    // One that has just come isn't alarmed about.
+    view.acknowledgedSet = known - 1;
+    expect(spare(world)?.missing).toEqual([]);
+    view.acknowledgedSet = known;
+    world.advance(1_000);
     view.acknowledgedSet = known - 1;
     expect(spare(world)?.missing).toEqual(["m hasn't acknowledged it as a candidate of svc yet"]);
     view.acknowledgedSet = known;
