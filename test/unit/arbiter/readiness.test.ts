@@ -43,14 +43,14 @@ describe("a spare", () => {
   });
 
   it("that the holder has not acknowledged isn't ready until it has", () => {
-    const world = settled();
+    const world = new ClusterRig().start().advance(3_000);
     const view = world.service();
     const known = view.acknowledgedSet;
     // One that has just come isn't alarmed about.
     view.acknowledgedSet = known - 1;
     expect(spare(world)?.missing).toEqual([]);
     view.acknowledgedSet = known;
-    world.advance(1_000);
+    world.advance(4_000);
     view.acknowledgedSet = known - 1;
     expect(spare(world)?.missing).toEqual(["m hasn't acknowledged it as a candidate of svc yet"]);
     view.acknowledgedSet = known;
