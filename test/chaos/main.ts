@@ -60,8 +60,10 @@ function inOwnMounts(): number | null {
   if (process.env[OWN_MOUNTS] !== undefined) return null;
   const unshare = ["--mount", "--propagation", "private"];
   if (spawnSync("unshare", [...unshare, "mount", "-t", "tmpfs", "none", "/mnt"]).status !== 0) return null;
-  const words = [...unshare, process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  const { status } = spawnSync("unshare", words, {
+  // Told to end, or killed, this process takes the other one with it, which ends all in good order.
+  const leash = ["--pdeathsig=TERM", "unshare", ...unshare];
+  const words = [...leash, process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const { status } = spawnSync("setpriv", words, {
     stdio: "inherit",
     env: { ...process.env, [OWN_MOUNTS]: "1" },
   });
