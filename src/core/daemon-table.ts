@@ -119,7 +119,12 @@ const table = {
     superseded: "ignore",
     stopAsked: "ignore",
     activated: "ignore",
-    activationFailed: "ignore",
+    activationFailed: {
+      id: 350,
+      to: "idle",
+      because: "its activation failed while it was being stopped",
+      acts: [],
+    },
     restarting: "ignore",
     exited: { id: 351, to: "idle", because: "the program ended while it was being stopped", acts: [] },
     demoted: { id: 352, to: "idle", because: "the service has stopped", acts: [] },

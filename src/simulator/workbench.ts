@@ -45,6 +45,10 @@ export class Workbench {
   readonly #simulation: Simulation;
   readonly #employer: Employer;
   readonly #works = new Map<string, Work>();
+  /** Those of them that are still on their way to being active. */
+  readonly #starting = new WeakSet<Work>();
+  /** Those that are being stopped: how their start ends is nobody's business any more. */
+  readonly #overtaken = new WeakSet<Work>();
   readonly #guards = new WeakMap<Work, Alarm>();
   /** As last handed over, by service: it comes before the work that it is for. */
   readonly #leases = new Map<string, EffectOf<"leaseSet">>();
@@ -128,10 +132,13 @@ export class Workbench {
     const { world, options } = this.#simulation;
     const { service, epoch } = work;
     const isFailing = world.random.chance(options.workload.failProbability);
+    this.#starting.add(work);
     this.#employer.process?.after(options.workload.activationMs * (0.5 + world.random.next()), () => {
       if (this.#works.get(service) !== work) return;
+      this.#starting.delete(work);
       if (isFailing) {
         this.#end(work);
+        if (this.#overtaken.has(work)) return;
         this.#employer.tell({ kind: "activationFailed", service, epoch, reason: "it didn't start" });
       } else {
         this.#employer.tell({ kind: "activated", service, epoch });
@@ -193,6 +200,8 @@ export class Workbench {
 
   demote({ service, epoch }: EffectOf<"demote">): void {
     const { world, options } = this.#simulation;
+    const ordered = this.#works.get(service);
+    if (ordered?.epoch === epoch) this.#overtaken.add(ordered);
     if (world.random.chance(options.workload.hangProbability)) return;
     this.#employer.process?.after(options.workload.demotionMs * (0.5 + world.random.next()), () => {
       const work = this.#works.get(service);
@@ -210,8 +219,11 @@ export class Workbench {
     }
     this.#employer.process?.after(KILL_MS * world.random.next(), () => {
       const work = this.#works.get(service);
+      // What is killed in the midst of its start is told as a start that failed.
+      const isStarting = work?.epoch === epoch && this.#starting.has(work);
       if (work !== undefined && work.epoch === epoch) this.#end(work);
-      this.#employer.tell({ kind: "exited", service, epoch, reason: "killed" });
+      const kind = isStarting ? "activationFailed" : "exited";
+      this.#employer.tell({ kind, service, epoch, reason: "killed" });
     });
   }
 

@@ -13,7 +13,7 @@ const TIMEOUT_MS = 10 * 60_000;
 const SELDOM: ReadonlySet<string> = new Set(
   [
     ...[110, 111, 112, 114, 115, 651].map((id) => `arbiter ${id}`),
-    ...[311, 313, 314, 333, 334, 336].map((id) => `daemon ${id}`),
+    ...[311, 313, 314, 333, 334, 336, 350].map((id) => `daemon ${id}`),
   ].map((row) => `row ${row}`),
 );
 

@@ -109,6 +109,7 @@ const SPARE: Readonly<Record<string, string>> = {
   "daemon 334": ENDS,
   "daemon 336": `${LATER}: activation_timeout passes`,
   "daemon 337": SPOKEN,
+  "daemon 350": "another candidate takes the service, and this one is of no use until it is started again",
   "daemon 353": ENDS,
 };
 

@@ -57,6 +57,11 @@ const stories: Readonly<Record<number, (() => Rig) | undefined>> = {
     step(active(), (rig) => rig.send({ kind: "exited", service: "svc", epoch: 1, reason: "code 1" })),
   339: () => step(alone(active()), (rig) => rig.elapse(LEASE_MS * 0.75)),
   340: () => step(alone(active()), late),
+  // Fenced in the midst of its start, a program has nothing that could exit: that it didn't start is all that is told.
+  350: () =>
+    step(step(alone(activating()), late), (rig) =>
+      rig.send({ kind: "activationFailed", service: "svc", epoch: 1, reason: "its lease ended" }),
+    ),
   351: () => step(draining(), (rig) => rig.send({ kind: "exited", service: "svc", epoch: 1, reason: "0" })),
   352: () => step(draining(), (rig) => rig.send({ kind: "demoted", service: "svc", epoch: 1 })),
   353: () => step(draining(), (rig) => rig.elapse(LEASE_MS)),

@@ -358,9 +358,14 @@ export class SmallWorld {
         place.pending = { kind: effect.kind, epoch: effect.epoch };
         if (!at.hooksAreSlow) this.finish(name, true);
         return;
-      case "fence":
+      case "fence": {
+        const { service, epoch } = effect;
+        const isStarting = place.pending?.kind === "activate";
         place.pending = null;
-        return this.daemon(name, { kind: "demoted", service: effect.service, epoch: effect.epoch });
+        if (isStarting)
+          return this.daemon(name, { kind: "activationFailed", service, epoch, reason: "its lease ended" });
+        return this.daemon(name, { kind: "demoted", service, epoch });
+      }
       case "askPromise":
         return this.#askPromise(name, effect);
       case "answerPromise":
