@@ -8,6 +8,7 @@
 import { drillProblems } from "./drill-problems.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
 import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
+import { presentOf } from "../core/explain-now.ts";
 import { heldBackUntilMs } from "../core/failover-budget.ts";
 import { missingOf } from "./readiness.ts";
 import type { Missing } from "./readiness.ts";
@@ -235,6 +236,7 @@ function doubt(state: ArbiterState, view: ServiceView, around: Surroundings): St
   }
   const heldBack = view.phase === "fencing" ? heldBackUntilMs(state, view, around.nowMs) : null;
   if (heldBack !== null) return overBudget(view, heldBack - around.nowMs);
+  if (view.phase === "fencing" && around.nowMs > view.boundMs) return nobodyCan(state, view, around);
   const why = state.daemons.get(holder)?.lastFailure ?? "its checks fail";
   const leftMs = Math.max(0, Math.round(view.boundMs - around.nowMs));
   const ends = Number.isFinite(leftMs) ? `in ${leftMs} ms at most` : "at a time that isn't known";
@@ -243,6 +245,19 @@ function doubt(state: ArbiterState, view: ServiceView, around: Surroundings): St
     subject: view.row.service,
     text: `${holder} doesn't answer for ${view.row.service} (${why}); its lease has ended for sure ${ends}.`,
     next: "Wait: it answers again, or the service moves once its lease has ended.",
+  };
+}
+
+/** Time alone helps no more. */
+function nobodyCan(state: ArbiterState, view: ServiceView, around: Surroundings): StatusProblem {
+  const { service } = view.row;
+  const holder = holderOf(view) ?? "its holder";
+  const { why } = presentOf(state, view, around.nowMs, around.wallMs);
+  return {
+    code: "suspect",
+    subject: service,
+    text: `${holder} doesn't answer for ${service}. ${why.join(" ")}`,
+    next: `Bring ${holder} or another candidate back; if ${holder} is certainly dead, \`arbiter failover ${service} --force\` says so.`,
   };
 }
 

@@ -7,6 +7,7 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { arbiter as runCommand } from "../unit/cli/run.ts";
 import { eventually, Rig, type ArbiterProcess } from "./arbiter-rig.ts";
@@ -64,6 +65,12 @@ beforeAll(async () => {
     stream?.setEncoding("utf8").on("data", (text: string) => (launcherSaid += text));
   }
   await eventually(async () => await heldBy("scheduler-master"), true);
+  // A spare takes over only if the holder has heard of it: a few checks after it has come.
+  await eventually(async () => {
+    const { body } = await rig.get("/v1/status", full);
+    return JSON.stringify(body["daemons"]).includes('"waiting"');
+  }, true);
+  await sleep(2000);
 }, 40_000);
 
 afterAll(async () => {
