@@ -109,21 +109,18 @@ function addCounts(registry: Registry, state: ArbiterState, around: MetricsAroun
   });
 }
 
-/** One look at every daemon for both. */
 function addReadiness(registry: Registry, state: ArbiterState, around: MetricsAround): void {
-  const missingNow = (): readonly (readonly Missing[])[] =>
-    around
-      .missing(
-        [...state.daemons.values()].filter(
-          ({ report, failedChecks }) => report !== null && failedChecks === 0,
-        ),
-      )
-      .filter((missing) => missing.length > 0);
+  /** Looked at for the first gauge, and used by the second: a registry collects in the order of registering. */
+  let unready: readonly (readonly Missing[])[] = [];
   addGauge(registry, {
     name: "arbiter_daemons_not_ready",
     help: "Daemons that answer, but aren't ready: something is missing for them to take a service.",
     collect() {
-      this.set(missingNow().length);
+      const answering = [...state.daemons.values()].filter(
+        ({ report, failedChecks }) => report !== null && failedChecks === 0,
+      );
+      unready = around.missing(answering).filter((missing) => missing.length > 0);
+      this.set(unready.length);
     },
   });
   addGauge(registry, {
@@ -131,9 +128,8 @@ function addReadiness(registry: Registry, state: ArbiterState, around: MetricsAr
     help: "Daemons that aren't ready, by what is missing.",
     labelNames: ["what"],
     collect() {
-      const all = missingNow();
       for (const what of MISSING_KINDS)
-        this.set({ what }, all.filter((missing) => missing.some(({ kind }) => kind === what)).length);
+        this.set({ what }, unready.filter((missing) => missing.some(({ kind }) => kind === what)).length);
     },
   });
   addGauge(registry, {

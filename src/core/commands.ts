@@ -102,7 +102,7 @@ function changeMembers(
   event: Commanded,
   { daemon, joined, model, type, text }: Extract<OperatorCommand, { verb: "members" }>,
 ): void {
-  const isBusy = configurationIsBusy(step) || mastersAreBusy(step.state, model);
+  const isBusy = configurationIsBusy(step) || mastersAreBusy(step, model);
   if (step.state.waitingModel !== null || isBusy)
     return refuse(step, event, 503, "An edit of the files is being taken; ask again.");
   keepMasters(step, model);

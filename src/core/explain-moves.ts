@@ -8,7 +8,7 @@
  */
 import { eventSentence, inTime, rejections, rowSentence } from "./explain-words.ts";
 import type { EventDraft } from "./model.ts";
-import type { GapIs, OverlapIs } from "./move-measure.ts";
+import { isNewStart, type GapIs, type OverlapIs } from "./move-measure.ts";
 import { rowOf } from "./service-rows.ts";
 
 export type MoveKind =
@@ -183,12 +183,6 @@ function reasonIn(rows: readonly EventDraft[]): string {
     if (typeof reason === "string" && reason !== "") return reason;
   }
   return "";
-}
-
-/** The proof is another start of the holder: the end of the one before was not seen. */
-function isNewStart(evidence: EventDraft["evidence"]): boolean {
-  const says = evidence?.["says"];
-  return typeof says === "string" && says.startsWith("it was started anew");
 }
 
 function plannedReason(rows: readonly EventDraft[], from: string | null): string {

@@ -40,7 +40,7 @@ export function formerHolder(row: ServiceRow): DaemonSpec | null {
     name: found.name,
     type: "",
     role: row.masters?.includes(found.name) === true ? "master" : "spare",
-    address: hostname,
+    address: hostname.replace(/^\[(.*)\]$/u, "$1"),
     port: Number(port === "" ? (useSsl ? 443 : 80) : port),
     url: found.url,
     realm: "",

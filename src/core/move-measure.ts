@@ -49,9 +49,14 @@ export function beginGap(step: Step, view: ServiceView, event: string): void {
     view.lostIs = "at-most";
     return;
   }
-  const says = view.proof?.evidence["says"];
   view.lostAtMs = step.nowMs;
-  view.lostIs = typeof says === "string" && says.startsWith("it was started anew") ? "at-least" : "measured";
+  view.lostIs = isNewStart(view.proof?.evidence) ? "at-least" : "measured";
+}
+
+/** Proof by another boot: when the one before it had ended isn't known. */
+export function isNewStart(evidence: Readonly<Record<string, unknown>> | undefined): boolean {
+  const says = evidence?.["says"];
+  return typeof says === "string" && says.startsWith("it was started anew");
 }
 
 /** null: this arbiter never heard of the old holder, and can't say. */

@@ -153,7 +153,7 @@ export function takeConfiguration(step: Step, edit: Edit): void {
     });
     return;
   }
-  if (isLeading(state) && (configurationIsBusy(step) || mastersAreBusy(state, edit.model))) {
+  if (isLeading(state) && (configurationIsBusy(step) || mastersAreBusy(step, edit.model))) {
     state.waitingModel = edit;
     return;
   }
@@ -196,15 +196,15 @@ export function keepMasters(step: Step, model: ClusterModel): void {
   }
 }
 
-/** A row is being written whose masters would have to change with the files. */
-export function mastersAreBusy(state: ArbiterState, model: ClusterModel): boolean {
-  const masters = mastersBy(model);
-  for (const [name, view] of state.services) {
-    if (view.pendingCommit === null && view.pendingSideCommit === null) continue;
-    const next = masters.get(name);
-    if (next?.some((master) => !view.spec.masters.includes(master)) === true) return true;
-  }
-  return false;
+/** A row is being written whose masters would have to change with the files. Only those are looked at. */
+export function mastersAreBusy({ state, changes }: Step, model: ClusterModel): boolean {
+  const written = new Set(changes.map(({ row }) => row.service));
+  for (const { services } of state.commits.values()) for (const name of services) written.add(name);
+  if (written.size === 0) return false;
+  return model.services.some(({ name, masters }) => {
+    const known = written.has(name) ? state.services.get(name)?.spec.masters : undefined;
+    return known !== undefined && masters.some((master) => !known.includes(master));
+  });
 }
 
 function mastersBy(model: ClusterModel): Map<string, readonly string[]> {

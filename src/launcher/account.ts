@@ -99,13 +99,16 @@ export function parsePasswd(text: string, user: string): Account | null {
 export function settingsFolder(stateFolder: string, account: Account | null): string {
   if (account === null) return stateFolder;
   const key = createHash("sha256").update(stateFolder).digest("hex").slice(0, 16);
-  const fixed = `/run/arbiter-${key}`;
-  if (isWritable("/run")) {
-    rmSync(fixed, { recursive: true, force: true });
-    mkdirSync(fixed, { mode: 0o700 });
-  }
-  const folder = isWritable("/run") ? fixed : mkdtempSync(join(tmpdir(), "arbiter-"));
+  const folder = isWritable("/run")
+    ? madeAnew(`/run/arbiter-${key}`)
+    : mkdtempSync(join(tmpdir(), "arbiter-"));
   chmodSync(folder, 0o711);
+  return folder;
+}
+
+function madeAnew(folder: string): string {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o700 });
   return folder;
 }
 

@@ -45,15 +45,10 @@ const SEEN_TIMES = 3;
 /** The lead isn't offered to the same arbiter again and again. */
 const OFFER_EVERY_MS = 10_000;
 
-interface Peer {
-  manifest: Manifest;
-  missed: number;
-}
-
 export class ConfigSync {
   readonly #options: ConfigSyncOptions;
   readonly #program = programVersion();
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new Map<string, Manifest>();
   /** How often in a row each was seen to differ, in this way. */
   readonly #seen = new Map<string, { key: string; times: number }>();
   /** What was told of each. */
@@ -108,7 +103,7 @@ export class ConfigSync {
     await this.compare();
     if (!this.#isLeading) return;
     const { version, hash } = engine.state.configuration;
-    const heard = [...this.#peers].filter(([, { missed }]) => missed === 0).map(([name]) => name);
+    const heard = [...this.#peers.keys()].filter((name) => this.#silence.missed(name) === 0);
     const drifted = engine.drift.map(({ arbiter }) => arbiter);
     const text =
       drifted.length === 0
@@ -154,8 +149,8 @@ export class ConfigSync {
   }
 
   #heard(name: string | null): Manifest | null {
-    const peer = name === null ? undefined : this.#peers.get(name);
-    return peer === undefined || peer.missed > 0 ? null : peer.manifest;
+    if (name === null || this.#silence.missed(name) > 0) return null;
+    return this.#peers.get(name) ?? null;
   }
 
   async #askAll(): Promise<void> {
@@ -172,13 +167,10 @@ export class ConfigSync {
         // Another one may listen at that address by now.
         const isThere = found !== null && found.name === name;
         this.#silence.note(name, isThere);
-        if (!isThere) {
-          if (known !== undefined) known.missed += 1;
-          return;
-        }
-        const isSame = known?.manifest.own.hash === found.own.hash;
-        const files = isSame ? known.manifest.own.files : [];
-        this.#peers.set(name, { manifest: { ...found, own: { ...found.own, files } }, missed: 0 });
+        if (!isThere) return;
+        const isSame = known?.own.hash === found.own.hash;
+        const files = isSame ? known.own.files : [];
+        this.#peers.set(name, { ...found, own: { ...found.own, files } });
       }),
     );
   }
@@ -206,12 +198,11 @@ export class ConfigSync {
     const { engine, peers } = this.#options;
     for (const { name, url } of engine.state.model.arbiters) {
       const isOwn = name === own.name;
-      const peer = this.#peers.get(name);
-      let manifest = isOwn ? own : peer?.manifest;
-      if (manifest === undefined || (peer?.missed ?? 0) > SILENT_TIMES) continue;
+      let manifest = isOwn ? own : this.#peers.get(name);
+      if (manifest === undefined || this.#silence.missed(name) > SILENT_TIMES) continue;
       if (!isOwn && manifest.own.hash !== reference.hash && manifest.own.files.length === 0) {
         manifest = (await peers.ask(url, true)) ?? manifest;
-        if (peer !== undefined && manifest.name === name) peer.manifest = manifest;
+        if (manifest.name === name && this.#peers.has(name)) this.#peers.set(name, manifest);
       }
       const drift = driftOf(manifest, reference);
       if (this.#isLasting(name, drift)) found.push(...(drift === null ? [] : [drift]));
@@ -259,7 +250,7 @@ export class ConfigSync {
     }
     const { version } = this.#options.engine.state.configuration;
     for (const arbiter of this.#told.keys()) {
-      const isSilent = (this.#peers.get(arbiter)?.missed ?? 0) > 0;
+      const isSilent = this.#peers.has(arbiter) && this.#silence.missed(arbiter) > 0;
       if (now.has(arbiter) || isSilent) continue;
       this.#told.delete(arbiter);
       this.#note("config.in-sync", `${arbiter} holds version ${version} of the configuration again.`, {
@@ -271,9 +262,8 @@ export class ConfigSync {
 
   /** A standby can't write to the log: what it has refused is told for it. */
   #tellRefusals(): void {
-    for (const [arbiter, { manifest, missed }] of this.#peers) {
-      const { refusedEdit } = manifest;
-      if (refusedEdit === null || missed > 0) continue;
+    for (const [arbiter, { refusedEdit }] of this.#peers) {
+      if (refusedEdit === null || this.#silence.missed(arbiter) > 0) continue;
       if (this.#refusals.get(arbiter) === refusedEdit.at) continue;
       this.#refusals.set(arbiter, refusedEdit.at);
       const text = `${arbiter} has refused an edit of its files. ${refusedEdit.errors[0] ?? ""}`.trim();

@@ -19,7 +19,12 @@ export class PeerSilence {
 
   note(name: string, answered: boolean): void {
     if (answered) this.#missed.delete(name);
-    else this.#missed.set(name, (this.#missed.get(name) ?? 0) + 1);
+    else this.#missed.set(name, this.missed(name) + 1);
+  }
+
+  /** How many comparisons in a row it hasn't answered. */
+  missed(name: string): number {
+    return this.#missed.get(name) ?? 0;
   }
 
   /** Who left the configuration isn't missed. */
