@@ -7,6 +7,9 @@
  * (0: none), the start time of its first process, the instant at which what still runs must be killed
  * (`-`: no lease yet), and the control group's folder, if there is one. A renewal is `=END`, the new
  * instant alone: a shell reads a pipe byte by byte, and renewals are nearly all that it reads. Each line is answered.
+ * Most renewals are no line at all, since a line wakes it: they lie in the file that is its descriptor 4, as
+ * `LINES END LINES END`, and it reads that before it kills. An end counts if it was written after the last line that it
+ * has read, if it is later than what it knows, and if both halves say the same. Whatever is wrong with the file, it kills.
  * It kills when the instant has come, which covers a launcher that is stopped, starved or in an endless
  * loop, and when the pipe closes, which covers one that was killed. It ends only after the group is empty: it
  * has inherited the lock on the state folder, so that no new launcher begins before.
@@ -38,7 +41,7 @@ export const GUARD_SCRIPT: string = `
 trap '' HUP INT QUIT TERM USR1 USR2 PIPE TSTP
 echo -500 2>/dev/null >/proc/self/oom_score_adj
 exec 8<> <(:)
-group=0 start=0 end=- cgroup=
+group=0 start=0 end=- cgroup= lines=0
 sleeps=unknown
 if [[ -r /sys/power/state ]]; then
   sleeps=
@@ -65,6 +68,21 @@ running() {
     set -- $rest
     # A first thread that has ended stands there as a zombie while other threads go on (field 20).
     if [[ $3 == "$group" ]] && { [[ $1 != [ZX] ]] || ((\${18:-1} > 1)); }; then return 0; fi
+  done
+  return 1
+}
+
+renewed() {
+  local after until again twice try
+  for try in 1 2 3; do
+    after=
+    { read -r after until again twice </proc/self/fd/4; } 2>/dev/null
+    [[ $after == "$lines" ]] || return 1
+    if [[ "$after $until" == "$again $twice" && $until == +([0-9]) ]]; then
+      ((until > end)) || return 1
+      end=$until
+      return 0
+    fi
   done
   return 1
 }
@@ -96,12 +114,18 @@ while :; do
   if ((group > 1)) && [[ $end != - ]]; then
     read -r up _ </proc/uptime
     left=$((end - 10#\${up/./} - 1))
-    if ((left <= 0)) && ! read -r -t 0; then strike; echo struck; continue; fi
+    if ((left <= 0)) && ! read -r -t 0; then
+      renewed && continue
+      strike
+      echo struck
+      continue
+    fi
     ((left < 1)) && left=1
     [[ -n $sleeps ]] && ((left > ${NAP_CS})) && left=${NAP_CS}
     printf -v wait '%d.%02d' "$((left / 100))" "$((left % 100))"
   fi
   if read -r -t "$wait" to from until below; then
+    lines=$((lines + 1))
     if [[ $to == =* ]]; then
       end=\${to:1}
       echo ${NOTED}

@@ -2,12 +2,15 @@
  * The launcher's end of a guard (see guard-script.ts): starts it, tells it what to watch over, and
  * replaces it when it dies.
  *
- * A new guard first gets the line that states everything; a renewal is the lease's new end alone. A guard
- * counts as watching once it has said so. One that can't be replaced is reported as lost: the program
+ * A new guard first gets the line that states everything; a renewal is the lease's new end alone, and only
+ * now and then a line that wakes it: the others lie in a file, which it reads before it kills (end-file.ts).
+ * A guard counts as watching once it has said so. One that can't be replaced is reported as lost: the program
  * must then be stopped, since nobody would stop it otherwise.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { ArbiterError } from "../protocol/errors.ts";
+import { nowMs } from "../shell/clock.ts";
+import { EndFile } from "./end-file.ts";
 import type { GuardAnswers } from "./guard-answers.ts";
 import { GUARD_NAME, GUARD_SCRIPT } from "./guard-script.ts";
 import { uptimeCentisecondsAt } from "./uptime.ts";
@@ -48,15 +51,19 @@ const CLOSE_PATIENCE_MS = 1000;
 const ANSWER_PATIENCE_MS = 3000;
 /**
  * It answers each line within a millisecond. One that was asked so long ago and has said nothing since is
- * stopped: that is seen when the next line is written (every third of a second with the default lease).
- * Longer than a busy machine keeps a shell waiting, and far shorter than an ordinary lease: its successor
+ * stopped: that is seen at the next renewal (every third of a second with the default lease). Longer than a busy machine keeps a shell waiting, and far shorter than an ordinary lease: its successor
  * knows the lease's end before that has come.
  */
 const SILENCE_LIMIT_MS = 300;
 /** One that was just started has a shell to load first, on a machine that may be busy with just that. */
 const START_LIMIT_MS = 1000;
-/** And where no line follows. */
-const LOOK_AFTER_MS = 1000;
+/** And where no renewal follows. */
+const LOOK_AFTER_MS = 2500;
+/**
+ * A renewal is a line if the last one was so long ago: a guard that is stopped has to be noticed. With a
+ * short lease it is a line more often, twice in what is left of it.
+ */
+const LINE_EVERY_MS = 1000;
 /** A machine that stood still gives the processor to the guard before it is judged. */
 const GRACE_MS = 20;
 /** A shell starts within some five; only then somebody waits for its word. */
@@ -66,11 +73,15 @@ export class Guard {
   readonly #options: GuardOptions;
   #process: ChildProcess | null = null;
   #group: WatchedGroup | null = null;
-  /** `null`: no lease yet. */
+  /** The newest; `null`: no lease yet. */
   #endCs: number | null = null;
   #watching: PromiseWithResolvers<void> | null = null;
   readonly #answers: GuardAnswers;
   #startedAt = 0;
+  #endFile: EndFile | null = null;
+  /** That this process was sent, and when the last one was. */
+  #lines = 0;
+  #lineAtMs = 0;
   #failuresInARow = 0;
   #isClosing = false;
   #lostReason: string | null = null;
@@ -112,8 +123,20 @@ export class Guard {
 
   /** What runs is killed at that instant of `nowMs()`, whatever becomes of this process. */
   killAt(atMs: number): void {
-    this.#endCs = uptimeCentisecondsAt(atMs);
-    this.#write(`=${this.#endCs}`);
+    const endCs = uptimeCentisecondsAt(atMs);
+    // A file that says less than a line would never be believed.
+    const isLater = this.#endCs !== null && endCs >= this.#endCs;
+    this.#endCs = endCs;
+    if (isLater && !this.#isLineDue(atMs) && this.#endFile?.write(this.#lines, endCs) === true) {
+      if (this.#isSilent()) this.#suspect();
+      return;
+    }
+    this.#write(`=${endCs}`);
+  }
+
+  #isLineDue(endMs: number): boolean {
+    const everyMs = Math.min(LINE_EVERY_MS, (endMs - nowMs()) / 2);
+    return performance.now() - this.#lineAtMs >= everyMs;
   }
 
   /** Nothing of the group is left. */
@@ -152,7 +175,9 @@ export class Guard {
     if (this.#isClosing) return;
     if (this.#isSilent()) this.#suspect();
     this.#process?.stdin?.write(`${line}\n`);
-    this.#answers.asked(performance.now());
+    this.#lines += 1;
+    this.#lineAtMs = performance.now();
+    this.#answers.asked(this.#lineAtMs);
     this.#lookTimer ??= setTimeout(() => this.#look(), LOOK_AFTER_MS).unref();
   }
 
@@ -181,6 +206,8 @@ export class Guard {
 
   #start(): void {
     const { label } = this.#options;
+    this.#endFile = new EndFile();
+    this.#lines = 0;
     const guard = spawn(this.#options.bash, ["--norc", "--noprofile", "-c", RUN_SCRIPT, GUARD_NAME, label], {
       // A session of its own: what the terminal sends to the launcher's group doesn't reach it.
       detached: true,
@@ -191,7 +218,13 @@ export class Guard {
         ARBITER_GUARD: GUARD_SCRIPT,
         ARBITER_WATCHDOG: this.#options.watchdog ?? "",
       },
-      stdio: ["pipe", this.#answers.writeDescriptor, "ignore", this.#options.lockDescriptor],
+      stdio: [
+        "pipe",
+        this.#answers.writeDescriptor,
+        "ignore",
+        this.#options.lockDescriptor,
+        this.#endFile.descriptor ?? "ignore",
+      ],
     });
     this.#process = guard;
     this.#startedAt = performance.now();
@@ -206,6 +239,7 @@ export class Guard {
     // `error` and `exit` may both come; only the first one counts.
     if (this.#process !== guard) return;
     this.#process = null;
+    this.#endFile?.close();
     if (this.#isClosing) return;
     const lifeMs = performance.now() - this.#startedAt;
     this.#failuresInARow = lifeMs < GOOD_LIFE_MS ? this.#failuresInARow + 1 : 1;

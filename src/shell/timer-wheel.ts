@@ -22,6 +22,11 @@ export interface TimerWheelOptions {
   readonly lateFromMs?: number;
   /** What came due while the machine slept fires so long after it at most. (Default: 250) */
   readonly longestNapMs?: number;
+  /**
+   * By this share of a nap it may last longer. A timer that is put off at every check then doesn't wake the
+   * process just before each one. (Default: 0)
+   */
+  readonly slackShare?: number;
   /** (Default: the process's clock) */
   readonly now?: () => number;
 }
@@ -39,6 +44,8 @@ interface Entry {
 const SLOTS = 1024;
 const LONGEST_NAP_MS = 250;
 const LATE_FROM_MS = 5;
+/** So many are looked through faster than the slots are. */
+const FEW = 16;
 
 export class TimerWheel {
   readonly #options: TimerWheelOptions;
@@ -118,11 +125,20 @@ export class TimerWheel {
   }
 
   #nextDueMs(): number {
+    if (this.#entries.size <= FEW) return this.#earliestMs();
     for (let dueMs = this.#servedMs + 1; dueMs <= this.#servedMs + SLOTS; dueMs++) {
       const slot = this.#slots[dueMs & (SLOTS - 1)];
       if (slot !== undefined && slot.size > 0) return dueMs;
     }
     return this.#farFromMs;
+  }
+
+  #earliestMs(): number {
+    let earliestMs = Infinity;
+    for (const { place, dueMs } of this.#entries.values()) {
+      if (place !== "nowhere" && dueMs < earliestMs) earliestMs = dueMs;
+    }
+    return earliestMs;
   }
 
   #arm(): void {
@@ -131,8 +147,9 @@ export class TimerWheel {
     this.#wakeAtMs = Infinity;
     if (this.#closed || this.#entries.size === 0) return;
     this.#wakeAtMs = this.#nextDueMs();
-    const longestMs = this.#options.longestNapMs ?? LONGEST_NAP_MS;
-    const napMs = Math.min(Math.max(Math.ceil(this.#wakeAtMs - this.#now()), 1), longestMs);
+    const { slackShare = 0, longestNapMs = LONGEST_NAP_MS } = this.#options;
+    const leftMs = Math.max(this.#wakeAtMs - this.#now(), 1);
+    const napMs = Math.min(Math.ceil(leftMs * (1 + slackShare)), longestNapMs);
     this.#timer = setTimeout(this.#serve, napMs);
   }
 
@@ -161,7 +178,9 @@ export class TimerWheel {
     const due: Entry[] = [];
     if (untilMs <= this.#servedMs) return due;
     const lastSlotMs = Math.min(untilMs, this.#servedMs + SLOTS);
-    for (let dueMs = this.#servedMs + 1; dueMs <= lastSlotMs; dueMs++) {
+    const firstSlotMs = this.#servedMs + 1;
+    const firstMs = this.#entries.size <= FEW ? Math.max(firstSlotMs, this.#earliestMs()) : firstSlotMs;
+    for (let dueMs = firstMs; dueMs <= lastSlotMs; dueMs++) {
       const slot = this.#slots[dueMs & (SLOTS - 1)];
       if (slot === undefined || slot.size === 0) continue;
       for (const entry of slot) {
