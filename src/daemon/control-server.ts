@@ -11,14 +11,23 @@ import type { AssignmentProblem } from "../core/daemon-io.ts";
 import type { Assignment, PromiseAnswer, PromiseRequest, Report } from "../core/messages.ts";
 import { CHALLENGE, pageOf, refusePage } from "../protocol/auth.ts";
 import type { Access } from "../protocol/auth.ts";
-import { readJson } from "../protocol/body.ts";
+import { decodeJson, readJson } from "../protocol/body.ts";
 import { certificateName, refuseCaller } from "../protocol/caller.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { MESSAGE_LIMIT_BYTES, parseAssignment, parsePromiseRequest } from "../protocol/messages.ts";
 import type { Parsed } from "../protocol/messages.ts";
-import { problem, sendJson, sendProblem } from "../protocol/problem.ts";
+import type { PlainRequest } from "../protocol/plain-request.ts";
+import {
+  BODY_HEADERS,
+  JSON_HEADERS,
+  problem,
+  PROBLEM_HEADERS,
+  sendJson,
+  sendProblem,
+} from "../protocol/problem.ts";
 import type { Problem } from "../protocol/problem.ts";
 import { RefusalLog } from "../protocol/refusals.ts";
+import type { LaneAnswer } from "./check-lane.ts";
 import { MapKeeper } from "./map-keeper.ts";
 import type { ServeRequests } from "./served-requests.ts";
 
@@ -207,21 +216,50 @@ const respondAssignment: Respond = async (called) => {
     called.refuse(refuseCaller(request, `the assignment is ${assignment.leader.name}'s`));
     return;
   }
-  const answered = await daemon.assign(assignment);
+  const reply = replyTo(await daemon.assign(assignment));
   // For nobody's eyes; and Node's clock for it wakes the process once more each second.
   response.sendDate = false;
-  if (answered === null) {
-    sendLeaving(response);
-  } else if (answered.problem === null) {
-    sendJson(response, 200, answered.report);
-  } else {
-    const { code: because, text } = answered.problem;
-    const { report } = answered;
-    const refusal = problem(409, "Conflict", text, { code: "ERR_ARB_CONFLICT", because, report });
-    // An answer is always a report, this one too: `type` is then the daemon's.
-    sendProblem(response, { ...refusal, ...report });
-  }
+  if (reply.problem === null) sendJson(response, 200, reply.report);
+  else sendProblem(response, reply.problem);
 };
+
+type AssignmentReply =
+  | { readonly problem: null; readonly report: Report }
+  | { readonly problem: Problem; readonly report: null };
+
+function replyTo(answered: AssignmentAnswer | null): AssignmentReply {
+  if (answered === null) return { problem: leaving(), report: null };
+  const { problem: refused, report } = answered;
+  if (refused === null) return { problem: null, report };
+  const { code: because, text } = refused;
+  const refusal = problem(409, "Conflict", text, { code: "ERR_ARB_CONFLICT", because, report });
+  // An answer is always a report, this one too: `type` is then the daemon's.
+  return { problem: { ...refusal, ...report }, report: null };
+}
+
+/**
+ * The same for a request that came the short way (see check-lane.ts). Null: it can't be taken as it is, and
+ * nothing has been done with it; whoever answers it says why.
+ */
+export function assignmentInLane(
+  daemon: ControlledDaemon,
+  { access }: ControlAccess,
+  { headers, body }: PlainRequest,
+): Promise<LaneAnswer> | null {
+  if (access.refuseChange(headers["authorization"]) !== null) return null;
+  const read = decodeJson(body);
+  const parsed = read.ok ? parseAssignment(read.value) : null;
+  if (parsed === null || !parsed.ok) return null;
+  return daemon.assign(parsed.value).then((answered) => {
+    const reply = replyTo(answered);
+    const isTaken = reply.problem === null;
+    return {
+      status: isTaken ? 200 : reply.problem.status,
+      headers: { ...(isTaken ? JSON_HEADERS : PROBLEM_HEADERS), ...BODY_HEADERS },
+      body: JSON.stringify(isTaken ? reply.report : reply.problem),
+    };
+  });
+}
 
 const respondPromise: Respond = async ({ request, response, daemon, rules, refuse }) => {
   const asked = await readMessage(request, response, REQUEST_LIMIT_BYTES, parsePromiseRequest);
@@ -231,7 +269,7 @@ const respondPromise: Respond = async ({ request, response, daemon, rules, refus
     return;
   }
   const answered = await daemon.promise(asked);
-  if (answered === null) sendLeaving(response);
+  if (answered === null) sendProblem(response, leaving());
   else sendJson(response, 200, answered);
 };
 
@@ -323,9 +361,9 @@ async function keepMap(called: Called, map: MapKeeper): Promise<void> {
   sendJson(response, 200, { version: kept }, { "arbiter-version": String(kept) });
 }
 
-function sendLeaving(response: ServerResponse): void {
+function leaving(): Problem {
   const detail = "The daemon ends, or couldn't write what its answer rests on. Its log says which.";
-  sendProblem(response, problem(503, "Service Unavailable", detail, { code: "ERR_ARB_CONFLICT" }));
+  return problem(503, "Service Unavailable", detail, { code: "ERR_ARB_CONFLICT" });
 }
 
 /** A name that can't be decoded is the name of no service. */

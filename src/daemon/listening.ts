@@ -7,10 +7,14 @@ import type { RequestListener, Server, ServerOptions } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { Server as SecureServer } from "node:https";
 import { isIPv6 } from "node:net";
+import type { Socket } from "node:net";
 import { answerBrokenRequest } from "../protocol/broken-request.ts";
 import { boundConnections } from "../protocol/connection-places.ts";
 import { ArbiterError, codeOf } from "../protocol/errors.ts";
+import type { PlainRequest } from "../protocol/plain-request.ts";
 import type { TlsSource } from "../protocol/tls.ts";
+import { openCheckLane } from "./check-lane.ts";
+import type { LaneAnswer } from "./check-lane.ts";
 
 /** Below that a client's connection and the server's time-out meet, and checks fail with a reset. */
 const SHORTEST_KEEP_ALIVE_MS = 65_000;
@@ -28,6 +32,14 @@ export interface Listening {
   readonly server: Server;
   readonly port: number;
   readonly url: string;
+  /** Also those with a request under way. */
+  readonly closeAllConnections: () => void;
+}
+
+/** What is done with requests; the short way is null where an assignment has to come the long one. */
+export interface Handlers {
+  readonly onRequest: RequestListener;
+  readonly onCheck: (request: PlainRequest) => Promise<LaneAnswer> | null;
 }
 
 export interface ListenOptions {
@@ -40,20 +52,30 @@ export interface ListenOptions {
   readonly servesUsers: boolean;
 }
 
-export async function listen(asked: ListenOptions, onRequest: RequestListener): Promise<Listening> {
+export async function listen(asked: ListenOptions, handlers: Handlers): Promise<Listening> {
+  const { onRequest, onCheck } = handlers;
   // An IPv6 address may be written in brackets, as in a URL.
   const options = { ...asked, host: asked.host.replace(/^\[(.*)\]$/u, "$1") };
+  const keepAliveMs = Math.max(SHORTEST_KEEP_ALIVE_MS, options.keepAliveMs);
   const timing = {
     noDelay: true,
     keepAlive: true,
-    keepAliveTimeout: Math.max(SHORTEST_KEEP_ALIVE_MS, options.keepAliveMs),
+    keepAliveTimeout: keepAliveMs,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: LOOK_FOR_DAWDLERS_EVERY_MS,
   };
   const server = options.useSsl ? secureServer(options, timing, onRequest) : createServer(timing, onRequest);
   const { servesUsers } = options;
-  boundConnections(server, servesUsers ? MOST_WITH_USERS : MOST_CONNECTIONS, !servesUsers);
+  const most = servesUsers ? MOST_WITH_USERS : MOST_CONNECTIONS;
+  const lane = {
+    answer: onCheck,
+    onUsed: (socket: Socket): void => onUsed(socket),
+    firstRequestMs: HEADERS_TIMEOUT_MS,
+    keepAliveMs,
+  };
+  const closeLane = options.useSsl ? (): void => {} : openCheckLane(server, lane);
+  const onUsed = boundConnections(server, most, !servesUsers);
   server.on("clientError", answerBrokenRequest);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(options, error)));
@@ -62,7 +84,11 @@ export async function listen(asked: ListenOptions, onRequest: RequestListener): 
   server.removeAllListeners("error");
   const bound = server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : options.port;
-  return { server, port, url: urlOf(options.useSsl, options.host, port) };
+  const closeAllConnections = (): void => {
+    server.closeAllConnections();
+    closeLane();
+  };
+  return { server, port, url: urlOf(options.useSsl, options.host, port), closeAllConnections };
 }
 
 /** `http://127.0.0.1:7768`; IPv6 in brackets. */

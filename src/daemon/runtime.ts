@@ -13,13 +13,15 @@ import type { DaemonEffect, DaemonEvent, DaemonOptions } from "../core/daemon-io
 import { createDaemon, reportOf, stepDaemon } from "../core/daemon.ts";
 import type { DaemonState } from "../core/daemon.ts";
 import type { Report } from "../core/messages.ts";
+import type { Access } from "../protocol/auth.ts";
+import type { TlsSource } from "../protocol/tls.ts";
 import { nowMs } from "../shell/clock.ts";
 import { openFolderWarning } from "../shell/own-folder.ts";
 import { StepQueue } from "../shell/queue.ts";
 import { TimerWheel } from "../shell/timer-wheel.ts";
 import { openAccess } from "./access.ts";
 import type { CallOptions } from "./calls.ts";
-import { controlServer } from "./control-server.ts";
+import { assignmentInLane, controlServer } from "./control-server.ts";
 import type { ControlledDaemon } from "./control-server.ts";
 import { cutReason, EffectRunner } from "./effects.ts";
 import type { Happening } from "./effects.ts";
@@ -86,23 +88,7 @@ async function start(
   const daemon = await wire(options, workload, folder, { token, tls }, closers);
   closers.push(async () => await workload.close());
   await workload.prepare(sinkOf(daemon.push, daemon.leases, options));
-  const listening = await listen(
-    {
-      host: options.host,
-      port: options.port,
-      name,
-      useSsl: options.useSsl ?? false,
-      tls,
-      keepAliveMs: options.keepAliveMs ?? 0,
-      servesUsers: (workload.serve ?? null) !== null,
-    },
-    controlServer(controlled(daemon, options, workload), {
-      access,
-      // Whoever asks for certificates wants to know whose they are.
-      asksNames: (options.useSsl ?? false) && tls.files.clientCert === "required",
-      log: (text) => logger.warn(`${name}: ${text}`),
-    }),
-  );
+  const listening = await openPort(options, controlled(daemon, options, workload), access, tls);
   daemon.push({ kind: "started" });
   const joiner = joinerOf(options, listening, { token, tls });
   joiner?.start();
@@ -135,6 +121,36 @@ async function start(
     },
     closed,
   };
+}
+
+async function openPort(
+  options: RuntimeOptions,
+  control: ControlledDaemon,
+  access: Access,
+  tls: TlsSource,
+): Promise<Listening> {
+  const { name, logger, useSsl = false } = options;
+  const rules = {
+    access,
+    // Whoever asks for certificates wants to know whose they are.
+    asksNames: useSsl && tls.files.clientCert === "required",
+    log: (text: string): void => logger.warn(`${name}: ${text}`),
+  };
+  return await listen(
+    {
+      host: options.host,
+      port: options.port,
+      name,
+      useSsl,
+      tls,
+      keepAliveMs: options.keepAliveMs ?? 0,
+      servesUsers: control.serve !== null,
+    },
+    {
+      onRequest: controlServer(control, rules),
+      onCheck: (request) => assignmentInLane(control, rules, request),
+    },
+  );
 }
 
 /** Null: it stands in the arbiters' files. */
@@ -312,9 +328,9 @@ function hookSignals(options: RuntimeOptions, push: (happening: Happening) => vo
   };
 }
 
-async function closePort({ server }: Listening): Promise<void> {
+async function closePort({ server, closeAllConnections }: Listening): Promise<void> {
   await new Promise<void>((resolve) => {
     server.close(() => resolve());
-    server.closeAllConnections();
+    closeAllConnections();
   });
 }

@@ -16,8 +16,15 @@ const KEPT_FREE = 1 / 8;
 /** Nothing for so long in the middle of an answer: who reads it has gone, or never meant to. */
 const STALLED_ANSWER_MS = 60_000;
 
-/** `answersInTime`: every answer is our own, and none stands still. */
-export function boundConnections(server: Server, most: number, answersInTime: boolean): void {
+/**
+ * `answersInTime`: every answer is our own, and none stands still. Returns what has to be told of requests that
+ * the server itself doesn't see.
+ */
+export function boundConnections(
+  server: Server,
+  most: number,
+  answersInTime: boolean,
+): (socket: Socket) => void {
   server.maxConnections = most;
   if (answersInTime) server.timeout = STALLED_ANSWER_MS;
   const crowdedAt = Math.ceil(most * (1 - KEPT_FREE));
@@ -47,6 +54,10 @@ export function boundConnections(server: Server, most: number, answersInTime: bo
       if (socket !== undefined) idle.set(place, socket);
     });
   });
+  return (socket: Socket): void => {
+    const place = placeOf(socket);
+    if (idle.delete(place)) idle.set(place, socket);
+  };
 }
 
 function placeOf({ remoteAddress = "", remotePort = 0 }: Socket): string {

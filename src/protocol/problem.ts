@@ -29,6 +29,15 @@ export function problem(
   return { ...extra, type: "about:blank", title, status, detail };
 }
 
+/** What a problem's body goes with, and an answer's. */
+export const PROBLEM_HEADERS: Readonly<Record<string, string>> = {
+  "content-type": "application/problem+json",
+  "cache-control": "no-store",
+};
+export const JSON_HEADERS: Readonly<Record<string, string>> = { "content-type": "application/json" };
+/** Goes with every body. */
+export const BODY_HEADERS: Readonly<Record<string, string>> = { "x-content-type-options": "nosniff" };
+
 /** Writes a problem as the whole answer. An answer that has begun can only be cut off. */
 export function sendProblem(
   response: ServerResponse,
@@ -39,11 +48,7 @@ export function sendProblem(
     response.destroy();
     return;
   }
-  sendBody(response, what.status, JSON.stringify(what), {
-    ...headers,
-    "content-type": "application/problem+json",
-    "cache-control": "no-store",
-  });
+  sendBody(response, what.status, JSON.stringify(what), { ...headers, ...PROBLEM_HEADERS });
 }
 
 /** Writes a JSON value as the whole answer. */
@@ -53,7 +58,7 @@ export function sendJson(
   value: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  sendBody(response, status, JSON.stringify(value), { "content-type": "application/json", ...headers });
+  sendBody(response, status, JSON.stringify(value), { ...JSON_HEADERS, ...headers });
 }
 
 function sendBody(
@@ -65,7 +70,7 @@ function sendBody(
   response.writeHead(status, {
     ...headers,
     "content-length": String(Buffer.byteLength(body)),
-    "x-content-type-options": "nosniff",
+    ...BODY_HEADERS,
   });
   response.end(body);
 }

@@ -25,6 +25,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   "config-texts": 8_000,
   "config-folders": 200,
   messages: 8_000,
+  "plain-requests": 20_000,
   "daemon-core": 5_000,
   "arbiter-core": 5_000,
   "daemon-http": 240,

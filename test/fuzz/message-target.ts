@@ -36,7 +36,7 @@ const KINDS: readonly (readonly [unknown, (value: unknown) => Parsed<unknown>])[
 
 export const messages: Target = {
   name: "messages",
-  share: 37,
+  share: 34,
   block: 1_000,
   open: () => ({ run: readMessage }),
 };
