@@ -7,6 +7,7 @@
  */
 import type { ArbiterState, ServiceView } from "../core/arbiter-state.ts";
 import { freeCapacity } from "../core/placement.ts";
+import type { WhyNot } from "./hindrance.ts";
 import type { StatusProblem } from "./status-problems.ts";
 
 interface Pool {
@@ -14,11 +15,7 @@ interface Pool {
   readonly services: string[];
 }
 
-/** `whyNot`: why a daemon couldn't take a service; null: it could. */
-export function spareProblems(
-  state: ArbiterState,
-  whyNot: (daemon: string) => string | null,
-): readonly StatusProblem[] {
+export function spareProblems(state: ArbiterState, whyNot: WhyNot): readonly StatusProblem[] {
   return poolsOf(state).flatMap(({ spares, services }) => {
     const views = spares.flatMap((name) => state.daemons.get(name) ?? []);
     const capacity = views.reduce((sum, { spec }) => sum + spec.capacity, 0);
@@ -27,7 +24,7 @@ export function spareProblems(
       .reduce((sum, view) => sum + Math.max(0, freeCapacity(state, view, "")), 0);
     const isLast = free === 1 && capacity > 1;
     if (free > 0 && !isLast) return [];
-    const states = spares.map((name) => `${name} (${whyNot(name) ?? heldBy(state, name)})`);
+    const states = spares.map((name) => `${name} (${whyNot(name)?.text ?? heldBy(state, name)})`);
     return [
       {
         code: "pool-exhausted",

@@ -6,12 +6,12 @@
  * and nothing can be forgotten to be cleared.
  */
 import { drillProblems } from "./drill-problems.ts";
-import type { ArbiterState, DaemonView, ServiceView } from "../core/arbiter-state.ts";
+import type { ArbiterState, ServiceView } from "../core/arbiter-state.ts";
 import { holderOf, isLeading, leaderOf } from "./cluster-map.ts";
 import { presentOf } from "../core/explain-now.ts";
 import { heldBackUntilMs } from "../core/failover-budget.ts";
-import { missingOf } from "./readiness.ts";
-import type { Missing } from "./readiness.ts";
+import { UNHEALTHY, whatHelps, whyNotIn } from "./hindrance.ts";
+import type { WhyNot } from "./hindrance.ts";
 import { spareProblems } from "./spare-problems.ts";
 import { pauseOf, seenThrough } from "./status-facts.ts";
 import { isInLine } from "../core/succession.ts";
@@ -47,7 +47,7 @@ export function problemsOf(state: ArbiterState, around: Surroundings): readonly 
   const list: StatusProblem[] = [...clusterProblems(state, around)];
   // A standby that can't ask the leader has nobody's answers: it must not alarm anyone about them.
   if (!isLeading(state)) return list;
-  const why = remembering((name) => whyNot(state, name, around));
+  const why = whyNotIn(state, around);
   for (const view of state.services.values()) {
     const problem = vacancy(state, view, around, why) ?? doubt(state, view, around);
     if (problem !== null) list.push(problem);
@@ -62,21 +62,6 @@ export function problemsOf(state: ArbiterState, around: Surroundings): readonly 
     if (pause !== null && !pause.all) list.push(paused(view.row.service, view.row.service, pause));
   }
   return list;
-}
-
-/** Why a daemon couldn't take a service now; null: it could, or does. */
-type WhyNot = (daemon: string) => string | null;
-
-/** A spare of a thousand services is asked about once, not a thousand times. */
-function remembering(why: WhyNot): WhyNot {
-  const known = new Map<string, string | null>();
-  return (daemon) => {
-    const before = known.get(daemon);
-    if (before !== undefined) return before;
-    const found = why(daemon);
-    known.set(daemon, found);
-    return found;
-  };
 }
 
 function clusterProblems(state: ArbiterState, around: Surroundings): readonly StatusProblem[] {
@@ -196,7 +181,7 @@ function vacancy(
 ): StatusProblem | null {
   // Before it leads, an arbiter has not looked for anyone to give it to.
   if (view.phase !== "vacant" || view.removed || state.leadership.mode !== "leading") return null;
-  const candidates = view.spec.candidates.map((name) => `${name} (${why(name) ?? "waiting"})`);
+  const candidates = view.spec.candidates.map((name) => `${name} (${why(name)?.text ?? "waiting"})`);
   const heldBack = heldBackUntilMs(state, view, around.nowMs);
   if (heldBack !== null) return overBudget(view, heldBack - around.nowMs);
   const pause = pauseOf(state, view.row.service, around.wallMs);
@@ -268,52 +253,16 @@ function degradation(view: ServiceView, whyNotOf: WhyNot): StatusProblem | null 
   const unable = view.spec.candidates.flatMap((name) => {
     const why = whyNotOf(name);
     // A holder in doubt has a line of its own.
-    if (why === null || (name === holder && why !== "unhealthy")) return [];
-    return [`${name} is ${why}`];
+    if (why === null || (name === holder && why !== UNHEALTHY)) return [];
+    return [{ ...why, text: `${name} is ${why.text}` }];
   });
   if (unable.length === 0) return null;
   return {
     code: "degraded",
     subject: view.row.service,
-    text: `${view.row.service} is ${view.phase === "held" ? "held" : view.phase}, but not every candidate could take it: ${unable.join(", ")}.`,
+    text: `${view.row.service} is ${view.phase === "held" ? "held" : view.phase}, but not every candidate could take it: ${unable.map(({ text }) => text).join(", ")}.`,
     next: whatHelps(unable),
   };
-}
-
-/** What is there to be done about these, in the order of the sentences that say what is wrong. */
-function whatHelps(unable: readonly string[]): string {
-  const help = [
-    [/ is (?:down|not in)/u, "start what is down"],
-    [/ is unhealthy| is not ready \((?!its last drill)/u, "repair what is unhealthy or not ready"],
-    [/its last drill/u, "mend what failed in the drill and try again (`arbiter drill SERVICE`)"],
-    [/in maintenance/u, "end the maintenance (`arbiter maintenance DAEMON off`)"],
-  ] as const;
-  const steps = help.flatMap(([why, step]) => (unable.some((one) => why.test(one)) ? [step] : []));
-  const text = steps.length === 0 ? "wait: it cleans up, or leaves" : steps.join(", ");
-  return `${text[0]?.toUpperCase() ?? ""}${text.slice(1)}.`;
-}
-
-function whyNot(state: ArbiterState, name: string, around: Surroundings): string | null {
-  const view = state.daemons.get(name);
-  if (view === undefined) return "not in the configuration";
-  if (Object.hasOwn(state.settings.maintenance, name)) return "in maintenance";
-  return reachable(view) ?? ability(view) ?? unready(missingOf(state, view, around));
-}
-
-function reachable(view: DaemonView): string | null {
-  if (view.failedChecks >= view.spec.maxCheckAttempts) return "down";
-  // Not asked yet: no reason to alarm anyone.
-  return view.report === null && view.failedChecks > 0 ? "down" : null;
-}
-
-function ability({ report }: DaemonView): string | null {
-  if (report === null) return null;
-  if (report.state === "failed" || report.state === "leaving") return report.state;
-  return report.healthy ? null : "unhealthy";
-}
-
-function unready(missing: readonly Missing[]): string | null {
-  return missing.length === 0 ? null : `not ready (${missing.map(({ text }) => text).join("; ")})`;
 }
 
 function count(of: number, what: string): string {

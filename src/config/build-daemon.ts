@@ -4,6 +4,7 @@
  * Some defaults are computed: the lease follows the check interval, since a lease that ends between
  * two checks would lose its holder for nothing; what is computed from it follows in turn.
  */
+import { timeToNotice } from "../core/lease.ts";
 import type { ArbiterSpec, CpuPriority, DaemonSpec, Failback, OnArbiterLoss } from "../core/model.ts";
 import { buildLaunch } from "./build-launch.ts";
 import { DEFAULT_PORTS, defaultPortOf } from "./keys.ts";
@@ -175,16 +176,6 @@ function readTimes(reader: KeyReader): Times {
   const killGraceMs =
     reader.read("kill_grace", "duration") ?? Math.min(KILL_GRACE_MS, Math.floor(drainMarginMs / 2));
   return { checkIntervalMs, timeoutMs, maxCheckAttempts, leaseMs, drainMarginMs, killGraceMs };
-}
-
-/** What `(max_check_attempts + 1)` checks of a holder and a time-out take; it must fit into the lease. */
-export function timeToNotice(
-  leaseMs: number,
-  checkIntervalMs: number,
-  timeoutMs: number,
-  attempts: number,
-): number {
-  return (attempts + 1) * Math.min(checkIntervalMs, leaseMs / 6) + timeoutMs;
 }
 
 export function computedLease(checkIntervalMs: number, timeoutMs: number, attempts: number): number {

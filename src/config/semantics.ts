@@ -3,7 +3,8 @@
  * concerns the cluster as a whole is in cluster-checks.ts.
  */
 import type { DaemonSpec } from "../core/model.ts";
-import { computedLease, timeToNotice } from "./build-daemon.ts";
+import { timeToNotice } from "../core/lease.ts";
+import { computedLease } from "./build-daemon.ts";
 import { type DaemonMember, type Member, placeOfKey as at } from "./member.ts";
 import { type Problems, valuePlace } from "./problem.ts";
 import { placeOf } from "./sort-objects.ts";

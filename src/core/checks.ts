@@ -7,6 +7,7 @@
  */
 import type { ArbiterEvent, CheckFailure } from "./arbiter-io.ts";
 import type { ArbiterState, DaemonView, ServiceView } from "./arbiter-state.ts";
+import { holdersIntervalMs } from "./lease.ts";
 import { PROTOCOL, type Assignment, type ServiceAssignment } from "./messages.ts";
 import { CLOCK_SLACK_MS, type ClusterModel } from "./model.ts";
 import { noteSilence } from "./self-doubt.ts";
@@ -21,7 +22,7 @@ export function checkIntervalMs(state: ArbiterState, daemon: DaemonView): number
   let intervalMs = daemon.spec.checkIntervalMs;
   for (const name of state.holdings.get(daemon.spec.name) ?? []) {
     const view = state.services.get(name);
-    if (view !== undefined) intervalMs = Math.min(intervalMs, view.spec.leaseMs / 6);
+    if (view !== undefined) intervalMs = holdersIntervalMs(intervalMs, view.spec.leaseMs);
   }
   return intervalMs;
 }

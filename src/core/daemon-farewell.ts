@@ -19,10 +19,9 @@
 import { persist } from "./daemon-hold.ts";
 import type { EndlessPromise } from "./daemon-io.ts";
 import type { DaemonState, Farewell, Step } from "./daemon-state.ts";
+import { CHECKS_A_LEASE } from "./lease.ts";
 import type { PromiseRequest } from "./messages.ts";
 
-/** Where nobody ever asked: a lease is so many intervals of an arbiter's checks, or less. */
-const CHECKS_A_LEASE = 6;
 /** In so many leases a holder that lost its arbiter just now asks twice: to hear it, and to show that it did. */
 const STAY_LEASES = 2;
 /**
@@ -34,6 +33,7 @@ const LONGEST_ASK_AGAIN_MS = 250;
 /** SIGTERM is to end it in a reasonable time, whatever the leases. */
 const LONGEST_STAY_MS = 10_000;
 
+/** Where nobody ever asked: a lease is so many intervals of an arbiter's checks, or less. */
 function leaseMsOf({ longestPromiseMs, heardEveryMs }: DaemonState): number {
   return longestPromiseMs === 0 ? heardEveryMs * CHECKS_A_LEASE : longestPromiseMs;
 }

@@ -4,10 +4,9 @@
  * A holder is asked all the same, where it was last: else it would neither be told that it isn't wanted,
  * nor be heard when it says that it has stopped, and its service would wait for it for ever (I7).
  */
+import { CHECKS_A_LEASE } from "./lease.ts";
 import type { DaemonSpec, ServiceRow, ServiceSpec } from "./model.ts";
 
-/** Of a lease, as a check's interval and its time-out are by default. */
-const CHECKS_A_LEASE = 6;
 const MAX_CHECK_ATTEMPTS = 3;
 
 export function formerService(row: ServiceRow): ServiceSpec {

@@ -13,6 +13,8 @@
 import type { DaemonEnvironment } from "./daemon-io.ts";
 import { CLOCK_SLACK_MS } from "./model.ts";
 
+/** A holder is checked at least so often in the time of its lease: one lost check costs it nothing. */
+export const CHECKS_A_LEASE = 6;
 /** Failsafe begins with half of the lease left: renewals keep it above two thirds. */
 const FAILSAFE_SHARE = 1 / 2;
 /** `drain_margin` where nobody wrote one. */
@@ -26,6 +28,21 @@ const KILL_GRACE_MS = 250;
 const ROUND_SHARE = 1 / 8;
 /** With leases of minutes nobody waits half a minute to ask again. */
 const LONGEST_ROUND_MS = 2000;
+
+/** How often a holder is checked, with a lease of this length. */
+export function holdersIntervalMs(checkIntervalMs: number, leaseMs: number): number {
+  return Math.min(checkIntervalMs, leaseMs / CHECKS_A_LEASE);
+}
+
+/** What `(max_check_attempts + 1)` checks of a holder and a time-out take; it must fit into the lease. */
+export function timeToNotice(
+  leaseMs: number,
+  checkIntervalMs: number,
+  timeoutMs: number,
+  attempts: number,
+): number {
+  return (attempts + 1) * holdersIntervalMs(checkIntervalMs, leaseMs) + timeoutMs;
+}
 
 /** On the daemon's clock: the end of a lease that was granted for this nonce. */
 export function leaseEndOf(issuedMs: number, leaseMs: number): number {

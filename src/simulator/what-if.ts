@@ -2,6 +2,7 @@
  * What would be if …: the same cluster with another setting, or with one more spare. The change is made
  * to the model, as if each file said it.
  */
+import { timeToNotice } from "../core/lease.ts";
 import type { ClusterModel, DaemonSpec, ServiceSpec } from "../core/model.ts";
 
 export type Changed =
@@ -78,7 +79,7 @@ function withMembers(model: ClusterModel, members: Readonly<Record<string, unkno
 function fits(model: ClusterModel): Changed {
   for (const { name, leaseMs, checkIntervalMs, maxCheckAttempts, masters } of model.services) {
     const timeoutMs = model.daemons.find((daemon) => daemon.name === masters[0])?.timeoutMs ?? 0;
-    const needsMs = (maxCheckAttempts + 1) * Math.min(checkIntervalMs, leaseMs / 6) + timeoutMs;
+    const needsMs = timeToNotice(leaseMs, checkIntervalMs, timeoutMs, maxCheckAttempts);
     if (needsMs > leaseMs)
       return no(
         `a lease of ${leaseMs} ms of ${name} leaves no time for ${maxCheckAttempts + 1} checks and a time-out (${Math.ceil(needsMs)} ms); change check_interval, timeout or max_check_attempts with it`,

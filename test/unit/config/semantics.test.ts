@@ -1,6 +1,7 @@
 /** Whether daemons fit together: each check, with the place that it names. */
 import { describe, expect, test } from "vitest";
-import { computedLease, timeToNotice } from "../../../src/config/build-daemon.ts";
+import { computedLease } from "../../../src/config/build-daemon.ts";
+import { timeToNotice } from "../../../src/core/lease.ts";
 import { loadFiles, said } from "./folder.ts";
 
 const bare = (name: string, host: number, rest = ""): string =>
