@@ -24,9 +24,9 @@ export interface LaneAnswer {
 
 export interface CheckLaneOptions {
   /** Null: this isn't for here, and nothing has been done with it. */
-  answer(request: PlainRequest): Promise<LaneAnswer> | null;
+  readonly answer: (request: PlainRequest) => Promise<LaneAnswer> | null;
   /** A request came over it. */
-  onUsed(socket: Socket): void;
+  readonly onUsed: (socket: Socket) => void;
   /** So long whoever has connected may wait with his first request. */
   readonly firstRequestMs: number;
   readonly keepAliveMs: number;
@@ -90,12 +90,22 @@ class LaneConnection {
       return;
     }
     this.#isBusy = true;
-    this.#options.onUsed(this.#socket);
+    const { keepAliveMs, onUsed } = this.#options;
+    onUsed(this.#socket);
+    if (this.#socket.timeout !== keepAliveMs) this.#socket.setTimeout(keepAliveMs);
     void this.#answer(answer);
   };
 
   async #answer(awaited: Promise<LaneAnswer>): Promise<void> {
-    const { status, headers, body } = await awaited;
+    try {
+      this.#write(await awaited);
+    } catch {
+      // Whatever it was: an answer that can't be given is none, and a check is asked again.
+      this.#socket.destroy();
+    }
+  }
+
+  #write({ status, headers, body }: LaneAnswer): void {
     const { keepAliveMs } = this.#options;
     const all = {
       ...headers,
@@ -105,14 +115,20 @@ class LaneConnection {
     };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
     const socket = this.#socket;
-    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${body}`);
-    if (socket.timeout !== keepAliveMs) socket.setTimeout(keepAliveMs);
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n`;
+    // Who doesn't read isn't answered any more: it would all be kept here.
+    if (socket.write(`${head}${body}`)) this.#goOn();
+    else socket.once("drain", this.#goOn);
+  }
+
+  readonly #goOn = (): void => {
+    const socket = this.#socket;
     this.#isBusy = false;
     if (this.#early.length > 0) {
       socket.resume();
       this.#take(Buffer.concat(this.#early.splice(0)));
     } else if (this.#hasEnded) socket.end();
-  }
+  };
 
   /** A server's sockets stay half open: it's for us to close the other half. */
   readonly #end = (): void => {
@@ -121,7 +137,7 @@ class LaneConnection {
   };
 
   readonly #tire = (): void => {
-    if (!this.#isBusy) this.#socket.destroy();
+    this.#socket.destroy();
   };
 
   /** It closes then, and that is all there is to do. */

@@ -36,9 +36,9 @@ export interface Listening {
   readonly closeAllConnections: () => void;
 }
 
-/** What is done with requests; the short way is null where an assignment has to come the long one. */
 export interface Handlers {
   readonly onRequest: RequestListener;
+  /** Of a check that came the short way (see check-lane.ts); null: it has to come the other. */
   readonly onCheck: (request: PlainRequest) => Promise<LaneAnswer> | null;
 }
 

@@ -1,10 +1,10 @@
 /**
  * The lease's newest end, where a guard looks before it kills (see guard-script.ts).
  *
- * To write it wakes nobody, while a line in the guard's pipe wakes a shell that has nothing to do but to wait
- * on. It only ever makes the guard wait longer, and so it counts only as said after the last line that the
- * guard has read: a line says how many there were before, in its number, and the file says after which one it
- * was written. An end that comes nearer, and whatever belongs to another program, is a line.
+ * To write it wakes nobody, while a line in the guard's pipe wakes a shell that then waits on. It can only put
+ * the kill off, and so it must never be older than what the guard knows: the guard counts the lines that it
+ * reads, the file says after how many it was written, and only the same number counts (I1). An end that comes
+ * nearer, and whatever belongs to another program, is a line.
  *
  * In memory (/dev/shm), since it is written at every renewal, and without a name, so that nobody else finds
  * it. Where that can't be had, every renewal is a line.

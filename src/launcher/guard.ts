@@ -51,7 +51,8 @@ const CLOSE_PATIENCE_MS = 1000;
 const ANSWER_PATIENCE_MS = 3000;
 /**
  * It answers each line within a millisecond. One that was asked so long ago and has said nothing since is
- * stopped: that is seen at the next renewal (every third of a second with the default lease). Longer than a busy machine keeps a shell waiting, and far shorter than an ordinary lease: its successor
+ * stopped: that is seen at the next renewal (every third of a second with the default lease). Longer than a
+ * busy machine keeps a shell waiting, and far shorter than an ordinary lease: its successor
  * knows the lease's end before that has come.
  */
 const SILENCE_LIMIT_MS = 300;

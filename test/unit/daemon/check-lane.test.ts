@@ -310,6 +310,24 @@ test("who connects and says nothing is cut off; who has been checked is not", as
   known.socket.destroy();
 });
 
+test("who doesn't read its answers is answered no more until it does", async () => {
+  const report = { ...REPORT, reason: "x".repeat(200_000) };
+  const { port, taken } = await open({ hasLane: true, assign: async () => ({ problem: null, report }) });
+  const caller = new Caller(port);
+  caller.socket.pause();
+  const most = 200;
+  for (let seq = 1; seq <= most; seq += 1) {
+    caller.socket.write(numbered(seq));
+    await sleep(1);
+  }
+  const before = taken.length;
+  // 40 MB of answers: no pair of sockets takes so much.
+  expect(before).toBeLessThan(most);
+  caller.socket.resume();
+  await expect.poll(() => taken.length).toBeGreaterThan(before);
+  caller.socket.destroy();
+});
+
 test("a caller that is gone before its answer harms nobody", async () => {
   const { port, taken } = await open({
     hasLane: true,
