@@ -9,6 +9,7 @@
 import type { DaemonEffect, DaemonEvent } from "../core/daemon-io.ts";
 import { messageOf } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/messages.ts";
+import { nowMs } from "../shell/clock.ts";
 import type { TimerWheel } from "../shell/timer-wheel.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import type { DaemonMetrics } from "./metrics.ts";
@@ -22,6 +23,8 @@ import type { Workload } from "./workload.ts";
 /** An event without its time, which is that of its arrival in the queue. */
 type Untimed<E> = E extends unknown ? Omit<E, "nowMs"> : never;
 export type Happening = Untimed<DaemonEvent>;
+
+const SLACK_SHARE = 1 / 16;
 
 export interface EffectParts {
   readonly options: RuntimeOptions;
@@ -89,7 +92,7 @@ export class EffectRunner {
         sender.send(effect.report);
         return;
       case "timer":
-        timers.set("core", effect.atMs);
+        timers.set("core", this.#timerAt(effect.atMs));
         return;
       case "left":
         this.#parts.left();
@@ -97,6 +100,12 @@ export class EffectRunner {
       case "log":
         options.logger[effect.level](`${options.name}: ${effect.text}`);
     }
+  }
+
+  #timerAt(atMs: number | null): number | null {
+    const { workload, leases } = this.#parts;
+    if (atMs === null || !workload.launched) return atMs;
+    return withSlack(atMs, nowMs(), leases.earliestFenceMs);
   }
 
   /** Resolves when what was to be remembered is in place, or couldn't be written. */
@@ -169,6 +178,14 @@ export class EffectRunner {
     }
     if (token !== null) push({ kind: "persisted", token });
   }
+}
+
+/**
+ * Half a lease without a renewal is what a launcher's timer mostly waits for, and a renewal is due at that very
+ * moment: a little later is as good, and wakes it half as often. Never past a lease's fence (I1).
+ */
+export function withSlack(atMs: number, now: number, fenceAtMs: number): number {
+  return Math.max(atMs, Math.min(atMs + (atMs - now) * SLACK_SHARE, fenceAtMs));
 }
 
 /** The core puts a few words of its own in front. */

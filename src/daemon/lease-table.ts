@@ -32,6 +32,11 @@ export class LeaseTable {
     this.#onChange(this.#leases);
   }
 
+  /** From then on something that is held here has to be killed; infinite: nothing is held. */
+  get earliestFenceMs(): number {
+    return Math.min(...[...this.#leases.values()].map(({ fenceAtMs }) => fenceAtMs));
+  }
+
   /** Milliseconds left at this epoch, judged now; 0 when it isn't held. */
   remainingMs(service: string, epoch: number): number {
     const lease = this.#leases.get(service);

@@ -45,11 +45,6 @@ import type { Workload, WorkloadSink } from "./workload.ts";
 const LAST_REPORT_MS = 1000;
 /** After a sleep of the machine a launched program is its guard's affair, which looks far more often. */
 const LAUNCHERS_NAP_MS = 1000;
-/**
- * Half a lease without a renewal is what its timer mostly waits for, and a renewal is due at that very
- * moment: a little later is as good, and half as often.
- */
-const LAUNCHERS_SLACK = 1 / 16;
 /** Exit code of a process whose core broke an invariant: its leases run out, which is safe. */
 const BROKEN_EXIT_CODE = 71;
 
@@ -191,7 +186,7 @@ async function wire(
   const leases = new LeaseTable(nowMs, (all) => watch?.update(all));
   const pending = new PendingAnswers();
   const timers = new TimerWheel({
-    ...(workload.launched && { longestNapMs: LAUNCHERS_NAP_MS, slackShare: LAUNCHERS_SLACK }),
+    ...(workload.launched && { longestNapMs: LAUNCHERS_NAP_MS }),
     onFire: () => {
       // The poll phase comes between: after a stall the renewal may lie in the socket already, and is
       // read before anything is given up. What must not wait is watched over from outside.

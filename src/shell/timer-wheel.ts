@@ -22,11 +22,6 @@ export interface TimerWheelOptions {
   readonly lateFromMs?: number;
   /** What came due while the machine slept fires so long after it at most. (Default: 250) */
   readonly longestNapMs?: number;
-  /**
-   * By this share of a nap it may last longer. A timer that is put off at every check then doesn't wake the
-   * process just before each one. (Default: 0)
-   */
-  readonly slackShare?: number;
   /** (Default: the process's clock) */
   readonly now?: () => number;
 }
@@ -147,9 +142,8 @@ export class TimerWheel {
     this.#wakeAtMs = Infinity;
     if (this.#closed || this.#entries.size === 0) return;
     this.#wakeAtMs = this.#nextDueMs();
-    const { slackShare = 0, longestNapMs = LONGEST_NAP_MS } = this.#options;
-    const leftMs = Math.max(this.#wakeAtMs - this.#now(), 1);
-    const napMs = Math.min(Math.ceil(leftMs * (1 + slackShare)), longestNapMs);
+    const longestMs = this.#options.longestNapMs ?? LONGEST_NAP_MS;
+    const napMs = Math.min(Math.max(Math.ceil(this.#wakeAtMs - this.#now()), 1), longestMs);
     this.#timer = setTimeout(this.#serve, napMs);
   }
 

@@ -12,7 +12,7 @@ import { GUARD_SCRIPT } from "../../src/launcher/guard-script.ts";
 import { readStat } from "../../src/launcher/process-group.ts";
 import { uptimeCentisecondsAt } from "../../src/launcher/uptime.ts";
 import { nowMs } from "../../src/shell/clock.ts";
-import { makeFolder, runs } from "./launcher-workshop.ts";
+import { runs } from "./launcher-workshop.ts";
 
 const TOLD_MS = 300;
 const LATER_MS = 1100;
@@ -71,7 +71,7 @@ test("a line that came after the record takes it back", async () => {
 });
 
 test("without a place for it, and once it is closed, a line has to say it", () => {
-  const nowhere = new EndFile(`${makeFolder()}/nowhere`);
+  const nowhere = new EndFile("/nowhere/at/all");
   expect(nowhere.descriptor).toBeNull();
   expect(nowhere.write(1, 100)).toBe(false);
   const closed = new EndFile();

@@ -1,5 +1,6 @@
 /** What the runtime keeps of leases: judged by the clock at the call, and by the epoch (I1, I3). */
 import { expect, test } from "vitest";
+import { withSlack } from "../../../src/daemon/effects.ts";
 import { LeaseTable } from "../../../src/daemon/lease-table.ts";
 import { earliestKillMs } from "../../../src/daemon/lease-watch.ts";
 import { LeaseLostError, OwnLease } from "../../../src/daemon/lease.ts";
@@ -61,4 +62,24 @@ test("a lease that was given up stays lost, also if its end had not come", () =>
   expect(own.remainingMs()).toBe(0);
   expect(() => own.assertHeld()).toThrow(LeaseLostError);
   expect(() => own.assertHeld()).toThrow(/s at epoch 7 is lost: the arbiter moves the service/);
+});
+
+test("a launcher's timer may come a little late, and never past a lease's fence", () => {
+  const leases = new LeaseTable(
+    () => 0,
+    () => {},
+  );
+  expect(leases.earliestFenceMs).toBe(Infinity);
+  leases.set({ service: "a", epoch: 1, leaseEndMs: 2000, fenceAtMs: 1750 });
+  leases.set({ service: "b", epoch: 1, leaseEndMs: 1200, fenceAtMs: 1010 });
+  expect(leases.earliestFenceMs).toBe(1010);
+  leases.drop("b", 1);
+  const fenceAtMs = leases.earliestFenceMs;
+  expect(fenceAtMs).toBe(1750);
+  expect(withSlack(800, 0, fenceAtMs)).toBe(850);
+  expect(withSlack(1740, 0, fenceAtMs)).toBe(1750);
+  expect(withSlack(1750, 0, fenceAtMs)).toBe(1750);
+  // What has passed is due at once, whatever the fence.
+  expect(withSlack(1800, 1900, fenceAtMs)).toBe(1800);
+  expect(withSlack(800, 0, Infinity)).toBe(850);
 });
